@@ -1,0 +1,329 @@
+/**
+ * What the activities need of the outside world. Adapters implement these interfaces; nothing here names a client
+ * library. Offsets are plain numbers: Kafka's 64-bit offsets stay below 2^53 for hundreds of years at a million
+ * records per second, and adapters refuse larger ones.
+ */
+import type { CRMEventType, WireEvent } from '../domain/events.ts';
+import type { Rejection } from '../domain/failures.ts';
+import type { StagedEvent } from '../domain/staging.ts';
+
+// ---------------------------------------------------------------- the log (Kafka)
+
+export interface TopicPartition {
+  topic: string;
+  partition: number;
+}
+
+/** One Kafka record of ours: never a control record, never one of an aborted transaction. */
+export interface LogRecord {
+  offset: number;
+  /** The record's timestamp in milliseconds since the epoch, by its producer or broker; -1 where it has none. */
+  timestamp: number;
+  key: Buffer | null;
+  /** null is a tombstone. */
+  value: Buffer | null;
+  headers: ReadonlyArray<readonly [name: string, value: Buffer | null]>;
+}
+
+/**
+ * A piece of a partition: everything in [from, next). Slices of a partition join without gap or overlap; offsets in the
+ * range that have no record are absent (compacted away, aborted, control records).
+ */
+export interface LogSlice extends TopicPartition {
+  from: number;
+  next: number;
+  records: LogRecord[];
+  /** Last stable offset of the partition when the slice was fetched: lag = endOffset - next. */
+  endOffset: number;
+}
+
+/** The part of a partition to read; without `to` it has no end. */
+export interface LogRange extends TopicPartition {
+  from: number;
+  /** Exclusive. */
+  to: number | null;
+}
+
+/** An open read of some ranges. Not reentrant: one `next` at a time. */
+export interface LogSession {
+  /**
+   * Waits for records and returns up to `maxRecords` of them, at most `lingerMs` after the first became available.
+   * Returns [] when `signal` aborts or every range is read to its end. Kafka being unreachable, a leader election and a
+   * missing topic are waited out inside (see `trouble`).
+   * @throws OffsetOutOfRangeError when a position is outside what the broker still has
+   * @throws LogIdentityError when the broker lost track of a topic, so that its identity must be checked again
+   */
+  next(options: { maxRecords: number; lingerMs: number; signal: AbortSignal }): Promise<LogSlice[]>;
+  /** True when every range has an end and has been read to it. */
+  readonly finished: boolean;
+  /** Why reading stalls, in words without payload, or null when it does not. */
+  readonly trouble: string | null;
+  /** Abandons fetches under way; resolves without waiting for the broker's answers. */
+  close(): Promise<void>;
+}
+
+/** What a partition holds now. `earliest` is its log start, `end` its last stable offset. */
+export interface PartitionBounds extends TopicPartition {
+  earliest: number;
+  end: number;
+}
+
+export interface LogReader {
+  open(ranges: readonly LogRange[]): LogSession;
+  /** Partitions of those of the topics that exist, in order of topic and partition. */
+  partitions(topics: readonly string[]): Promise<TopicPartition[]>;
+  bounds(partitions: readonly TopicPartition[]): Promise<PartitionBounds[]>;
+  /** The record at exactly this offset, or null where there is none (any more). */
+  readOne(at: TopicPartition & { offset: number }): Promise<LogRecord | null>;
+}
+
+/** The wanted offset is not in the partition (any more). */
+export class OffsetOutOfRangeError extends Error {
+  override readonly name = 'OffsetOutOfRangeError';
+  readonly at: TopicPartition & { offset: number };
+  readonly bounds: PartitionBounds;
+  constructor(at: TopicPartition & { offset: number }, bounds: PartitionBounds) {
+    super(
+      `${at.topic}[${at.partition}]: offset ${at.offset} is out of range, the broker has ${bounds.earliest} to ${bounds.end}`,
+    );
+    this.at = at;
+    this.bounds = bounds;
+  }
+}
+
+/** The topic vanished for a while and may be another one under the same name now. */
+export class LogIdentityError extends Error {
+  override readonly name = 'LogIdentityError';
+  constructor(topic: string) {
+    super(`topic ${topic} was gone and came back: its identity must be checked before reading on`);
+  }
+}
+
+/** Publishes positions to the Kafka consumer group, so that the usual lag tools see them. */
+export interface PositionMirror {
+  /** @throws when the group can't be joined or refuses the commit; positions themselves are safe in PostgreSQL */
+  publish(positions: ReadonlyArray<TopicPartition & { offset: number }>): Promise<void>;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- decoding (schema registry)
+
+export type Decoded =
+  | { ok: true; event: WireEvent; schemaId: number }
+  | { ok: false; rejection: Rejection; schemaId: number | null };
+
+export interface EventDecoder {
+  /**
+   * Decodes a value in the Confluent wire format. Synchronous when the schema is cached (a promise per event costs an
+   * order of magnitude), else a promise.
+   * @throws RegistryUnavailableError (also as the promise's rejection) when the registry can't be asked
+   */
+  decode(value: Buffer): Decoded | Promise<Decoded>;
+}
+
+/** The registry can't be reached or answers with a server error: wait and try again. */
+export class RegistryUnavailableError extends Error {
+  override readonly name = 'RegistryUnavailableError';
+}
+
+// ---------------------------------------------------------------- positions and writing (PostgreSQL)
+
+/** What identifies the record before a position, to notice a topic that was deleted and made again. */
+export interface Fingerprint {
+  offset: number;
+  timestamp: number;
+  /** CRC-32 of the value; 0 for a tombstone. */
+  checksum: number;
+}
+
+/** A range as dealt to one lane: whoever holds the highest epoch may write. */
+export interface ClaimedRange extends TopicPartition {
+  positionId: number;
+  epoch: number;
+  /** The topic's incarnation: it grows when a topic is deleted and made again under the same name. */
+  sourceId: number;
+  incarnation: number;
+  nextOffset: number;
+  /** Exclusive end, null for live reading. */
+  endOffset: number | null;
+  last: Fingerprint | null;
+}
+
+/** One record's outcome, ready to be written. */
+export type Delivery = {
+  /** Index into the batch's `slices`. */
+  slice: number;
+  offset: number;
+  recordTimestamp: number;
+} & (
+  | { kind: 'stage'; event: StagedEvent }
+  | { kind: 'filtered'; event: StagedEvent }
+  | {
+      kind: 'rejected';
+      rejection: Rejection;
+      schemaId: number | null;
+      /** What could still be told of the event. */
+      event: Partial<Pick<StagedEvent, 'eventId' | 'eventType' | 'organizationId' | 'eventTimestamp'>>;
+      raw: LogRecord;
+    }
+);
+
+/** The part of a batch that belongs to one claimed range. */
+export interface BatchSlice {
+  range: Pick<ClaimedRange, 'positionId' | 'epoch' | 'sourceId' | 'incarnation' | 'topic' | 'partition'>;
+  from: number;
+  next: number;
+  /** Counted by the reader, before decoding: the other side of the books. */
+  records: number;
+  tombstones: number;
+  /** next - from - records. */
+  absent: number;
+  /** Of the last record in the slice, null when it has none. */
+  last: Fingerprint | null;
+}
+
+/** What one transaction writes: all of it or nothing. */
+export interface Batch {
+  runId: string;
+  slices: BatchSlice[];
+  /** In the order of slices and offsets; tombstones have none. */
+  deliveries: Delivery[];
+}
+
+/** Counted from the rows that the statement really wrote. */
+export interface SliceCounts {
+  stored: number;
+  /** Duplicates and re-reads. */
+  skipped: number;
+  /** Of `skipped`: same event id with other content or another organization. */
+  conflicts: number;
+  filtered: number;
+  failed: number;
+  dead: number;
+  tombstones: number;
+  absent: number;
+}
+
+export interface EventCount {
+  eventType: CRMEventType | 'unknown';
+  outcome: 'processed' | 'skipped' | 'conflict' | 'filtered' | 'failed' | 'dead';
+  count: number;
+}
+
+export interface BatchResult {
+  /** One for each slice of the batch. */
+  slices: SliceCounts[];
+  /** The same outcomes by event type, for the metrics. */
+  events: EventCount[];
+}
+
+export interface BatchWriter {
+  /**
+   * Writes a batch exactly once in one transaction.
+   * @throws FencedError when another lane has taken a range over: nothing was written
+   * @throws WriteError when PostgreSQL refused: nothing was written, except where `outcomeUnknown`
+   */
+  write(batch: Batch): Promise<BatchResult>;
+  /** Gives the connection back. */
+  close(): Promise<void>;
+}
+
+/** Another lane holds a range of the batch now; this one must stop. */
+export class FencedError extends Error {
+  override readonly name = 'FencedError';
+}
+
+/** PostgreSQL refused or could not be reached. Its message and detail carry row values and are left behind. */
+export class WriteError extends Error {
+  override readonly name = 'WriteError';
+  /** SQLSTATE, or a code such as ECONNREFUSED. */
+  readonly code: string;
+  readonly constraint: string | null;
+  readonly column: string | null;
+  constructor(code: string, constraint: string | null = null, column: string | null = null) {
+    super(
+      `PostgreSQL refused the write (${code}${constraint ? `, constraint ${constraint}` : ''}${column ? `, column ${column}` : ''})`,
+    );
+    this.code = code;
+    this.constraint = constraint;
+    this.column = column;
+  }
+}
+
+/** Position rows and leases: who may write which range. */
+export interface Positions {
+  /**
+   * Takes ranges over for a lane: raises their epochs, so that whoever held them before is fenced, and creates those
+   * that are new at `initial`.
+   * @param scope the consumer group for live reading, the run id for anything else
+   */
+  claim(request: {
+    scope: string;
+    runId: string;
+    owner: string;
+    ranges: ReadonlyArray<TopicPartition & { initial: number; rangeStart: number; endOffset: number | null }>;
+  }): Promise<ClaimedRange[]>;
+  /** Those of the partitions that already have a position. */
+  known(scope: string, partitions: readonly TopicPartition[]): Promise<TopicPartition[]>;
+  /**
+   * Moves a claimed position without records (offsets lost to retention, an operator's seek), books the jump in the
+   * chain and records an incident.
+   * @throws FencedError
+   */
+  jump(range: ClaimedRange, to: number, reason: 'retention' | 'seek', runId: string): Promise<ClaimedRange>;
+  /**
+   * The topic was deleted and made again: closes the old incarnation's position and opens one for the new.
+   * @throws FencedError
+   */
+  reincarnate(range: ClaimedRange, from: number, scope: string, runId: string, owner: string): Promise<ClaimedRange>;
+  /** All live positions of a scope. */
+  list(scope: string): Promise<
+    Array<
+      TopicPartition & {
+        nextOffset: number;
+        owner: string | null;
+        updatedAt: string;
+        lastRecordTimestamp: number | null;
+      }
+    >
+  >;
+}
+
+/** A lane's own connection with what it needs of PostgreSQL. */
+export interface LaneStore {
+  positions: Positions;
+  writer: BatchWriter;
+}
+
+export interface Store {
+  /** Opens a lane's connection. @throws WriteError when PostgreSQL can't be reached */
+  openLane(owner: string): Promise<LaneStore>;
+  positions: Pick<Positions, 'list' | 'known'>;
+  runs: Runs;
+}
+
+export interface Runs {
+  /** Registers a run; the same id twice is one run. */
+  start(run: { runId: string; kind: 'live'; scope: string }): Promise<void>;
+  finish(runId: string, outcome: 'stopped' | 'failed'): Promise<void>;
+}
+
+// ---------------------------------------------------------------- observation
+
+/** What lanes report; the metrics adapter and the tests implement it. */
+export interface LaneObserver {
+  batchWritten(report: {
+    slices: ReadonlyArray<TopicPartition & { next: number; endOffset: number }>;
+    counts: SliceCounts;
+    events: readonly EventCount[];
+    /** Stage durations in seconds. */
+    seconds: { fetch: number; decode: number; write: number };
+    /** Produce to commit, in seconds: for each record from its timestamp to the commit of its batch. */
+    latencies: readonly number[];
+  }): void;
+  /** One line per incident. */
+  incident(kind: string, fields: Record<string, string | number | null>): void;
+  /** A lane waits for a server. */
+  stalled(reason: string): void;
+  info(message: string, fields: Record<string, string | number | null>): void;
+}

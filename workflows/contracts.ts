@@ -1,0 +1,141 @@
+/**
+ * Everything that crosses Temporal: names, JSON-safe inputs and results, id builders. Positions and counts only, never
+ * a payload, since all of it is kept in histories. Names and shapes live in running histories: extend, don't change.
+ */
+
+/** Workflows and control activities; lanes have their own queue so that they can't starve the control plane. */
+export const CONTROL_TASK_QUEUE = 'crm-ingestion';
+export const LANE_TASK_QUEUE = 'crm-ingestion-lanes';
+
+/** One ingestion workflow per consumer group. */
+export function ingestionWorkflowId(consumerGroup: string): string {
+  return `crm-ingestion:${consumerGroup}`;
+}
+
+export interface PartitionId {
+  topic: string;
+  partition: number;
+}
+
+export type StartPosition = 'earliest' | 'latest';
+export type OutOfRangePolicy = 'earliest' | 'latest' | 'fail';
+
+/** What a user chooses when starting; kept across continue-as-new. */
+export interface IngestionSettings {
+  consumerGroup: string;
+  topics: string[];
+  /** How many lanes read side by side; more than partitions is pointless. */
+  lanes: number;
+  /** Where a partition without a position begins. */
+  startPosition: StartPosition;
+  outOfRange: OutOfRangePolicy;
+  /** How long one lane activity runs before it hands over, in milliseconds. */
+  sliceMs: number;
+  /** A lane silent for so long is taken over by another worker, in milliseconds. */
+  laneTimeoutMs: number;
+}
+
+export interface LaneTotals {
+  stored: number;
+  skipped: number;
+  conflicts: number;
+  filtered: number;
+  failed: number;
+  dead: number;
+  tombstones: number;
+  absent: number;
+}
+
+export interface IngestionState {
+  runId: string;
+  startedAt: string;
+  paused: boolean;
+  partitions: PartitionId[];
+  /** Lane number → what it reads. Sticky: a partition moves only when lanes change. */
+  assignments: PartitionId[][];
+  totals: LaneTotals;
+  slices: number;
+  lastError: string | null;
+}
+
+export interface IngestionInput {
+  settings: IngestionSettings;
+  /** Absent at the first start. */
+  state?: IngestionState;
+}
+
+export type IngestionPhase = 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped';
+
+export interface IngestionStatus {
+  phase: IngestionPhase;
+  settings: IngestionSettings;
+  state: IngestionState;
+}
+
+export interface SeekRequest {
+  topic: string;
+  partition: number;
+  /** An offset, or the partition's log start or end. */
+  to: number | 'earliest' | 'latest';
+}
+
+export interface SeekResult {
+  topic: string;
+  partition: number;
+  from: number;
+  to: number;
+}
+
+export interface LaneInput {
+  runId: string;
+  lane: number;
+  consumerGroup: string;
+  partitions: PartitionId[];
+  startPosition: StartPosition;
+  outOfRange: OutOfRangePolicy;
+  sliceMs: number;
+}
+
+export interface LaneResult {
+  reason: 'slice-ended' | 'cancelled';
+  totals: LaneTotals;
+  /** Next offset of each partition when the lane stopped. */
+  watermarks: Array<PartitionId & { next: number }>;
+}
+
+/** What a lane heartbeats; shown by status and the Temporal UI. */
+export interface LaneProgress {
+  lane: number;
+  worker: string;
+  totals: LaneTotals;
+  watermarks: Array<PartitionId & { next: number; end: number }>;
+  /** Why it waits, null when it does not. */
+  trouble: string | null;
+}
+
+/** Error types that no retry can mend: the workflow surfaces them at once. */
+export const NON_RETRYABLE = ['OffsetOutOfRange', 'InvalidLaneInput'] as const;
+
+export const NO_TOTALS: LaneTotals = {
+  stored: 0,
+  skipped: 0,
+  conflicts: 0,
+  filtered: 0,
+  failed: 0,
+  dead: 0,
+  tombstones: 0,
+  absent: 0,
+};
+
+export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
+  return {
+    stored: a.stored + b.stored,
+    skipped: a.skipped + b.skipped,
+    conflicts: a.conflicts + b.conflicts,
+    filtered: a.filtered + b.filtered,
+    failed: a.failed + b.failed,
+    dead: a.dead + b.dead,
+    tombstones: a.tombstones + b.tombstones,
+    absent: a.absent + b.absent,
+  };
+}
