@@ -1,0 +1,296 @@
+/** The only reader of the environment: parsed once at the start of a process, then handed down in slices. */
+import { readFileSync } from 'node:fs';
+import { likelyTypos } from './config-typos.ts';
+import { maskCredentials } from './mask.ts';
+import { pemFile } from './variable-kinds.ts';
+import { VARIABLES, type Values, type Variable, type VariableName } from './variables.ts';
+
+/** The environment is unusable; `problems` has one sentence for each thing to mend, without any secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n- ${problems.join('\n- ')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/** Contents of PEM files; null where the public authorities or no client certificate are used. */
+export interface Tls {
+  ca: string | null;
+  cert: string | null;
+  key: string | null;
+}
+
+export interface KafkaConfig {
+  clientId: string;
+  brokers: string[];
+  /** null without SASL. */
+  sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | null;
+  /** null without TLS. */
+  tls: Tls | null;
+  consumerGroup: string;
+  sessionTimeoutMs: number;
+  heartbeatIntervalMs: number;
+  maxWaitMs: number;
+}
+
+export interface RegistryConfig {
+  url: string;
+  auth: { username: string; password: string } | null;
+  ca: string | null;
+}
+
+export interface TopicsConfig {
+  events: string;
+  leads: string;
+  contacts: string;
+  opportunities: string;
+}
+
+export interface PostgresConfig {
+  url: string;
+  ca: string | null;
+  poolSize: number;
+}
+
+export interface PartitionsConfig {
+  interval: 'day' | 'month';
+  /** In intervals. */
+  ahead: number;
+  lateWindowDays: number;
+}
+
+export interface RedisConfig {
+  url: string;
+}
+
+export interface TemporalConfig {
+  address: string;
+  namespace: string;
+  /** null without TLS. */
+  tls: Tls | null;
+  apiKey: string | null;
+}
+
+export interface IngestionConfig {
+  lanes: number;
+  startPosition: 'earliest' | 'latest';
+  outOfRange: 'earliest' | 'latest' | 'fail';
+  eventTypes: string[];
+  sliceMs: number;
+  laneTimeoutMs: number;
+  batchMaxRows: number;
+  batchLingerMs: number;
+  bufferMaxBytes: number;
+  mirrorIntervalMs: number;
+}
+
+export interface Config {
+  nodeEnv: 'development' | 'staging' | 'production';
+  shutdownGraceMs: number;
+  log: { level: 'error' | 'warn' | 'info' | 'debug' };
+  kafka: KafkaConfig;
+  registry: RegistryConfig;
+  topics: TopicsConfig;
+  postgres: PostgresConfig;
+  partitions: PartitionsConfig;
+  redis: RedisConfig;
+  temporal: TemporalConfig;
+  ingestion: IngestionConfig;
+  worker: { maxLanes: number; host: string; port: number };
+  api: { host: string; port: number };
+  /** Sentences for the log: variables that are set, unknown, and look like a misspelt one of ours. */
+  warnings: string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration. A variable that is set to nothing counts as left out; files are read here, so that a wrong
+ * path shows at the start.
+ * @param eventTypes the names that INGESTION_EVENT_TYPES may hold
+ * @throws ConfigError with all problems at once
+ */
+export function loadConfig(env: Environment, eventTypes: readonly string[]): Config {
+  const warnings = likelyTypos(Object.keys(env), Object.keys(VARIABLES));
+  const { values, problems } = parse(env);
+  problems.push(...crossProblems(values, eventTypes));
+  if (problems.length > 0) throw new ConfigError([...problems, ...warnings]);
+  // Without problems every value is there.
+  return deepFreeze({ ...slices(values as Values, eventTypes), warnings });
+}
+
+function parse(env: Environment): { values: Partial<Values>; problems: string[] } {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
+    const found = env[name]?.trim() ? env[name].trim() : variable.default;
+    if (found === null) {
+      values[name] = null;
+      continue;
+    }
+    const parsed = variable.kind.schema.safeParse(found);
+    const value = parsed.success && variable.kind === pemFile ? readPem(found) : parsed.data;
+    if (value === undefined) {
+      problems.push(`${name} is ${shown(found, variable)}; allowed: ${variable.kind.allowed}`);
+    } else {
+      values[name] = value;
+    }
+  }
+  return { values: values as Partial<Values>, problems };
+}
+
+function readPem(path: string): string | undefined {
+  try {
+    const content = readFileSync(path, 'utf8');
+    return content.includes('-----BEGIN ') ? content : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function shown(found: string, variable: Variable): string {
+  if (variable.secret) return 'set to a secret';
+  const masked = maskCredentials(found);
+  return `"${masked.length > 120 ? `${masked.slice(0, 120)}…` : masked}"`;
+}
+
+/** Rules that join variables. A value that did not parse is undefined and already reported. */
+function crossProblems(values: Partial<Values>, eventTypes: readonly string[]): string[] {
+  const problems: string[] = [];
+  const set = (name: VariableName) => values[name] !== undefined && values[name] !== null && values[name] !== false;
+  const needs = (name: VariableName, ...others: VariableName[]) => {
+    const missing = others.filter((other) => values[other] === null || values[other] === false);
+    if (set(name) && missing.length > 0) {
+      problems.push(`${name} is set without ${missing.join(' and ')}; set them together or not at all`);
+    }
+  };
+  needs('KAFKA_SASL_MECHANISM', 'KAFKA_USERNAME', 'KAFKA_PASSWORD');
+  if (!set('KAFKA_SASL_MECHANISM')) {
+    needs('KAFKA_USERNAME', 'KAFKA_PASSWORD');
+    needs('KAFKA_PASSWORD', 'KAFKA_USERNAME');
+  }
+  needs('KAFKA_SSL_CA_FILE', 'KAFKA_SSL');
+  needs('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL', 'KAFKA_SSL_KEY_FILE');
+  needs('KAFKA_SSL_KEY_FILE', 'KAFKA_SSL', 'KAFKA_SSL_CERT_FILE');
+  needs('SCHEMA_REGISTRY_USERNAME', 'SCHEMA_REGISTRY_PASSWORD');
+  needs('SCHEMA_REGISTRY_PASSWORD', 'SCHEMA_REGISTRY_USERNAME');
+  needs('TEMPORAL_TLS_CA_FILE', 'TEMPORAL_TLS');
+  needs('TEMPORAL_TLS_CERT_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_KEY_FILE');
+  needs('TEMPORAL_TLS_KEY_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_CERT_FILE');
+  needs('TEMPORAL_API_KEY', 'TEMPORAL_TLS');
+
+  const { KAFKA_HEARTBEAT_INTERVAL: heartbeat, KAFKA_SESSION_TIMEOUT: session } = values;
+  if (heartbeat !== undefined && session !== undefined && heartbeat * 3 > session) {
+    problems.push(
+      `KAFKA_HEARTBEAT_INTERVAL is ${heartbeat}; allowed: at most a third of KAFKA_SESSION_TIMEOUT (${session})`,
+    );
+  }
+  if (set('DATABASE_SSL_CA_FILE') && /[?&]sslmode=disable(?:&|$)/u.test(values.DATABASE_URL ?? '')) {
+    problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
+  }
+  problems.push(...topicProblems(values));
+  const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
+  if (unknown.length > 0) {
+    problems.push(
+      `INGESTION_EVENT_TYPES names ${unknown.map((type) => `"${maskCredentials(type)}"`).join(', ')}; allowed: ${eventTypes.join(', ')}`,
+    );
+  }
+  return problems;
+}
+
+const TOPIC_VARIABLES = [
+  'CRM_EVENTS_TOPIC',
+  'CRM_LEADS_TOPIC',
+  'CRM_CONTACTS_TOPIC',
+  'CRM_OPPORTUNITIES_TOPIC',
+] as const satisfies VariableName[];
+
+function topicProblems(values: Partial<Values>): string[] {
+  return TOPIC_VARIABLES.flatMap((name, index) => {
+    const earlier = TOPIC_VARIABLES.slice(0, index).find(
+      (other) => values[other] !== undefined && values[other] === values[name],
+    );
+    return earlier ? [`${name} is "${values[name]}" like ${earlier}; allowed: four different topics`] : [];
+  });
+}
+
+function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'warnings'> {
+  return {
+    nodeEnv: values.NODE_ENV,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
+    log: { level: values.LOG_LEVEL },
+    kafka: {
+      clientId: values.KAFKA_CLIENT_ID,
+      brokers: values.KAFKA_BROKERS,
+      sasl:
+        values.KAFKA_USERNAME !== null && values.KAFKA_PASSWORD !== null
+          ? {
+              mechanism: values.KAFKA_SASL_MECHANISM ?? 'plain',
+              username: values.KAFKA_USERNAME,
+              password: values.KAFKA_PASSWORD,
+            }
+          : null,
+      tls: values.KAFKA_SSL
+        ? { ca: values.KAFKA_SSL_CA_FILE, cert: values.KAFKA_SSL_CERT_FILE, key: values.KAFKA_SSL_KEY_FILE }
+        : null,
+      consumerGroup: values.KAFKA_CONSUMER_GROUP_ID,
+      sessionTimeoutMs: values.KAFKA_SESSION_TIMEOUT,
+      heartbeatIntervalMs: values.KAFKA_HEARTBEAT_INTERVAL,
+      maxWaitMs: values.KAFKA_MAX_WAIT_TIME,
+    },
+    registry: {
+      url: values.SCHEMA_REGISTRY_URL,
+      auth:
+        values.SCHEMA_REGISTRY_USERNAME !== null && values.SCHEMA_REGISTRY_PASSWORD !== null
+          ? { username: values.SCHEMA_REGISTRY_USERNAME, password: values.SCHEMA_REGISTRY_PASSWORD }
+          : null,
+      ca: values.SCHEMA_REGISTRY_CA_FILE,
+    },
+    topics: {
+      events: values.CRM_EVENTS_TOPIC,
+      leads: values.CRM_LEADS_TOPIC,
+      contacts: values.CRM_CONTACTS_TOPIC,
+      opportunities: values.CRM_OPPORTUNITIES_TOPIC,
+    },
+    postgres: { url: values.DATABASE_URL, ca: values.DATABASE_SSL_CA_FILE, poolSize: values.DATABASE_POOL_SIZE },
+    partitions: {
+      interval: values.PARTITION_INTERVAL,
+      ahead: values.PARTITION_AHEAD,
+      lateWindowDays: values.LATE_WINDOW_DAYS,
+    },
+    redis: { url: values.REDIS_URL },
+    temporal: {
+      address: values.TEMPORAL_ADDRESS,
+      namespace: values.TEMPORAL_NAMESPACE,
+      tls: values.TEMPORAL_TLS
+        ? { ca: values.TEMPORAL_TLS_CA_FILE, cert: values.TEMPORAL_TLS_CERT_FILE, key: values.TEMPORAL_TLS_KEY_FILE }
+        : null,
+      apiKey: values.TEMPORAL_API_KEY,
+    },
+    ingestion: {
+      lanes: values.INGESTION_LANES,
+      startPosition: values.INGESTION_START_POSITION,
+      outOfRange: values.INGESTION_OUT_OF_RANGE,
+      eventTypes: values.INGESTION_EVENT_TYPES ?? [...eventTypes],
+      sliceMs: values.INGESTION_SLICE_MS,
+      laneTimeoutMs: values.INGESTION_LANE_TIMEOUT_MS,
+      batchMaxRows: values.INGESTION_BATCH_MAX_ROWS,
+      batchLingerMs: values.INGESTION_BATCH_LINGER_MS,
+      bufferMaxBytes: values.INGESTION_BUFFER_MAX_BYTES,
+      mirrorIntervalMs: values.INGESTION_MIRROR_INTERVAL_MS,
+    },
+    worker: { maxLanes: values.WORKER_MAX_LANES, host: values.WORKER_HOST, port: values.WORKER_PORT },
+    api: { host: values.API_HOST, port: values.API_PORT },
+  };
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+/** How the text of an environment variable becomes a value, and the words that tell a user what it may hold. */
+export interface Kind<T> {
+  schema: z.ZodType<T, string>;
+  /** Completes the sentence "allowed: …". */
+  allowed: string;
+  unit?: string;
+}
+
+export function oneOf<const T extends string>(...values: T[]): Kind<T> {
+  return { schema: z.string().pipe(z.enum(values)), allowed: values.join(' | ') };
+}
+
+/** Numbers are written in digits alone: `1e3`, `0x10`, `5s` and `1_000` are refused rather than guessed at. */
+export function integer(min: number, max: number, unit?: string): Kind<number> {
+  const schema = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max);
+  return { schema, allowed: `a whole number from ${min} to ${max}${unit ? ` (${unit})` : ''}`, ...(unit && { unit }) };
+}
+
+export const bool: Kind<boolean> = {
+  schema: z
+    .string()
+    .pipe(z.enum(['true', 'false']))
+    .transform((text) => text === 'true'),
+  allowed: 'true | false',
+};
+
+export function text(allowed: string, pattern = /^.+$/su): Kind<string> {
+  return { schema: z.string().regex(pattern), allowed };
+}
+
+/** Kafka's own rule for topic names. */
+export const topicName: Kind<string> = {
+  schema: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/)
+    .refine((name) => name !== '.' && name !== '..'),
+  allowed: 'a topic name: 1 to 249 of A-Z a-z 0-9 . _ -',
+};
+
+const HOST_AND_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
+
+function isHostAndPort(address: string): boolean {
+  const port = Number(HOST_AND_PORT.exec(address)?.[1] ?? 0);
+  return port >= 1 && port <= 65_535;
+}
+
+export const hostAndPort: Kind<string> = {
+  schema: z.string().refine(isHostAndPort),
+  allowed: 'host:port',
+};
+
+export const hostAndPortList: Kind<string[]> = {
+  schema: commaList().refine((addresses) => addresses.every(isHostAndPort)),
+  allowed: 'host:port, several separated by commas',
+};
+
+export const nameList: Kind<string[]> = {
+  schema: commaList(),
+  allowed: 'names separated by commas',
+};
+
+function commaList() {
+  return z
+    .string()
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .refine((items) => items.every((item) => item !== ''));
+}
+
+export function url(...protocols: string[]): Kind<string> {
+  const schema = z.string().refine((text) => {
+    const parsed = URL.parse(text);
+    return parsed !== null && protocols.includes(parsed.protocol) && parsed.hostname !== '';
+  });
+  return { schema, allowed: `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}` };
+}
+
+/** A path; loadConfig replaces it by the file's content. */
+export const pemFile: Kind<string> = text('the path of a readable PEM file');

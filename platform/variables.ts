@@ -1,0 +1,257 @@
+/**
+ * Every environment variable there is: the one table that the configuration, `.env.example` and the README's
+ * configuration table are made from.
+ */
+import {
+  bool,
+  hostAndPort,
+  hostAndPortList,
+  integer,
+  type Kind,
+  nameList,
+  oneOf,
+  pemFile,
+  text,
+  topicName,
+  url,
+} from './variable-kinds.ts';
+
+export interface Variable<T = unknown, Default extends string | null = string | null> {
+  kind: Kind<T>;
+  /** As it would be written in the environment; null when the variable may be left out. */
+  default: Default;
+  meaning: string;
+  /** The value is never shown. */
+  secret: boolean;
+}
+
+function variable<T, Default extends string | null>(
+  kind: Kind<T>,
+  fallback: Default,
+  meaning: string,
+): Variable<T, Default> {
+  return { kind, default: fallback, meaning, secret: false };
+}
+
+function secret(meaning: string): Variable<string, null> {
+  return { kind: text('a text'), default: null, meaning, secret: true };
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const GIBIBYTE = 1024 ** 3;
+
+const general = {
+  NODE_ENV: variable(
+    oneOf('development', 'staging', 'production'),
+    'development',
+    'Which environment this is. Production warns about settings that are only fit for a laptop.',
+  ),
+  LOG_LEVEL: variable(oneOf('error', 'warn', 'info', 'debug'), 'info', 'Least serious level that is logged.'),
+  SHUTDOWN_GRACE_MS: variable(
+    integer(0, HOUR_MS, 'ms'),
+    '10000',
+    'How long a process may drain after SIGTERM; past it, it exits with code 1.',
+  ),
+};
+
+const kafka = {
+  KAFKA_CLIENT_ID: variable(
+    text('a text'),
+    'analytics-crm-ingestion',
+    "The name under which the brokers' logs and quotas know this client.",
+  ),
+  KAFKA_BROKERS: variable(hostAndPortList, 'localhost:9092', 'Brokers to begin with; they tell of the others.'),
+  KAFKA_USERNAME: variable(text('a text'), null, 'SASL user. Leave out without SASL.'),
+  KAFKA_PASSWORD: secret('SASL password.'),
+  KAFKA_SASL_MECHANISM: variable(
+    oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+    null,
+    'How to log in. Without it: `plain` when KAFKA_USERNAME is set, else no SASL.',
+  ),
+  KAFKA_SSL: variable(bool, 'false', 'Whether to speak TLS to the brokers.'),
+  KAFKA_SSL_CA_FILE: variable(pemFile, null, "CA that signed the brokers' certificates, where it is a private one."),
+  KAFKA_SSL_CERT_FILE: variable(pemFile, null, 'Client certificate for mutual TLS; needs KAFKA_SSL_KEY_FILE.'),
+  KAFKA_SSL_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
+  KAFKA_CONSUMER_GROUP_ID: variable(
+    text('1 to 249 characters', /^.{1,249}$/su),
+    'analytics-crm-consumer',
+    'Names the positions in PostgreSQL, the workflow in Temporal and the Kafka group that positions are mirrored to.',
+  ),
+  KAFKA_SESSION_TIMEOUT: variable(
+    integer(1_000, 30 * MINUTE_MS, 'ms'),
+    '30000',
+    'After how long without a heartbeat the broker drops the position mirror from the group. Lanes use no shared group; theirs is INGESTION_LANE_TIMEOUT_MS.',
+  ),
+  KAFKA_HEARTBEAT_INTERVAL: variable(
+    integer(100, 10 * MINUTE_MS, 'ms'),
+    '3000',
+    'How often the position mirror tells the broker that it lives; at most a third of KAFKA_SESSION_TIMEOUT.',
+  ),
+  KAFKA_MAX_WAIT_TIME: variable(
+    integer(1, MINUTE_MS, 'ms'),
+    '5000',
+    'How long a broker may hold a fetch open while there is nothing new. It does not delay records that are there.',
+  ),
+};
+
+const registry = {
+  SCHEMA_REGISTRY_URL: variable(
+    url('http:', 'https:'),
+    'http://localhost:8081',
+    'Schema registry with the Confluent API, with its path where it has one.',
+  ),
+  SCHEMA_REGISTRY_USERNAME: variable(text('a text'), null, 'User for basic authentication.'),
+  SCHEMA_REGISTRY_PASSWORD: secret('Password for basic authentication.'),
+  SCHEMA_REGISTRY_CA_FILE: variable(
+    pemFile,
+    null,
+    "CA that signed the registry's certificate, where it is a private one.",
+  ),
+};
+
+const topics = {
+  CRM_EVENTS_TOPIC: variable(topicName, 'crm.events', 'Topic with events of any type.'),
+  CRM_LEADS_TOPIC: variable(topicName, 'crm.leads', 'Topic with lead events.'),
+  CRM_CONTACTS_TOPIC: variable(topicName, 'crm.contacts', 'Topic with contact events.'),
+  CRM_OPPORTUNITIES_TOPIC: variable(topicName, 'crm.opportunities', 'Topic with opportunity events.'),
+};
+
+const postgres = {
+  DATABASE_URL: variable(
+    url('postgres:', 'postgresql:'),
+    'postgres://postgres@localhost:5432/crm',
+    'PostgreSQL, with user, password and database; `?sslmode=require` or `verify-full` for TLS.',
+  ),
+  DATABASE_SSL_CA_FILE: variable(pemFile, null, "CA that signed the server's certificate; TLS then verifies it."),
+  DATABASE_POOL_SIZE: variable(
+    integer(1, 1_000, 'connections'),
+    '10',
+    'Most connections of one process, besides one for each lane it runs.',
+  ),
+  PARTITION_INTERVAL: variable(oneOf('day', 'month'), 'day', 'Time span of one partition of the staging tables.'),
+  PARTITION_AHEAD: variable(integer(1, 366, 'intervals'), '7', 'How many partitions are created ahead of time.'),
+  LATE_WINDOW_DAYS: variable(
+    integer(1, 36_500, 'days'),
+    '730',
+    'How old an event may be on arrival and still get a partition; older ones go to the failed events.',
+  ),
+};
+
+const redis = {
+  REDIS_URL: variable(
+    url('redis:', 'rediss:'),
+    'redis://localhost:6379',
+    'Redis for the retry queue, with user and password where needed; `rediss:` for TLS.',
+  ),
+};
+
+const temporal = {
+  TEMPORAL_ADDRESS: variable(hostAndPort, 'localhost:7233', 'Temporal frontend.'),
+  TEMPORAL_NAMESPACE: variable(text('a text'), 'default', 'Temporal namespace; it must exist.'),
+  TEMPORAL_TLS: variable(bool, 'false', 'Whether to speak TLS to Temporal.'),
+  TEMPORAL_TLS_CA_FILE: variable(
+    pemFile,
+    null,
+    "CA that signed the frontend's certificate, where it is a private one.",
+  ),
+  TEMPORAL_TLS_CERT_FILE: variable(pemFile, null, 'Client certificate for mutual TLS; needs TEMPORAL_TLS_KEY_FILE.'),
+  TEMPORAL_TLS_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
+  TEMPORAL_API_KEY: secret('API key, as Temporal Cloud gives it; needs TEMPORAL_TLS.'),
+};
+
+const ingestion = {
+  INGESTION_LANES: variable(
+    integer(1, 1_000, 'lanes'),
+    '2',
+    'How many lanes read side by side over all workers; more than there are partitions is pointless.',
+  ),
+  INGESTION_START_POSITION: variable(
+    oneOf('earliest', 'latest'),
+    'earliest',
+    'Where to begin in a partition that has no position yet.',
+  ),
+  INGESTION_OUT_OF_RANGE: variable(
+    oneOf('earliest', 'latest', 'fail'),
+    'earliest',
+    "What to do when retention deleted records before they were read: go on at the log's start or end, or stop the lane. Each time is an incident that is counted and logged.",
+  ),
+  INGESTION_EVENT_TYPES: variable(
+    nameList,
+    null,
+    'Event types to stage; others are recorded as `filtered`. Without it: all nine.',
+  ),
+  INGESTION_SLICE_MS: variable(
+    integer(1_000, HOUR_MS, 'ms'),
+    '300000',
+    "How long a lane's activity runs before it hands over; each costs a few events of workflow history.",
+  ),
+  INGESTION_LANE_TIMEOUT_MS: variable(
+    integer(1_000, 10 * MINUTE_MS, 'ms'),
+    '5000',
+    'A lane that is silent for so long is taken over by another worker.',
+  ),
+  INGESTION_BATCH_MAX_ROWS: variable(integer(1, 50_000, 'rows'), '5000', 'Most events that one transaction writes.'),
+  INGESTION_BATCH_LINGER_MS: variable(
+    integer(0, 10_000, 'ms'),
+    '20',
+    'How long a batch waits for more events after its first; more gives larger batches and later commits.',
+  ),
+  INGESTION_BUFFER_MAX_BYTES: variable(
+    integer(1024 ** 2, 64 * GIBIBYTE, 'bytes'),
+    '67108864',
+    'Most that a lane holds in memory ahead of the database; a full buffer stops fetching.',
+  ),
+  INGESTION_MIRROR_INTERVAL_MS: variable(
+    integer(100, HOUR_MS, 'ms'),
+    '5000',
+    'How often positions are published to the Kafka consumer group, for the usual lag tools.',
+  ),
+};
+
+const processes = {
+  WORKER_MAX_LANES: variable(integer(1, 1_000, 'lanes'), '8', 'Most lanes that one worker process runs.'),
+  WORKER_HOST: variable(
+    text('an address or host name'),
+    '127.0.0.1',
+    "Where the worker's metrics and health listen; `0.0.0.0` in a container.",
+  ),
+  WORKER_PORT: variable(integer(0, 65_535), '9464', "Port of the worker's metrics and health; 0 takes a free one."),
+  API_HOST: variable(text('an address or host name'), '127.0.0.1', 'Where the API listens; `0.0.0.0` in a container.'),
+  API_PORT: variable(integer(0, 65_535), '3000', 'Port of the API; 0 takes a free one.'),
+};
+
+export const VARIABLE_GROUPS = {
+  General: general,
+  Kafka: kafka,
+  'Schema registry': registry,
+  Topics: topics,
+  PostgreSQL: postgres,
+  Redis: redis,
+  Temporal: temporal,
+  Ingestion: ingestion,
+  Processes: processes,
+} as const satisfies Record<string, Record<string, Variable>>;
+
+export const VARIABLES = {
+  ...general,
+  ...kafka,
+  ...registry,
+  ...topics,
+  ...postgres,
+  ...redis,
+  ...temporal,
+  ...ingestion,
+  ...processes,
+};
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** The value of each variable after parsing; null where it has no default and was left out. */
+export type Values = {
+  [Name in VariableName]: (typeof VARIABLES)[Name] extends Variable<infer T, infer Default>
+    ? Default extends null
+      ? T | null
+      : T
+    : never;
+};
