@@ -76,17 +76,17 @@ async function modesOf(instance: Instance): Promise<Modes> {
 
 function envOf(instance: Instance, modes: Modes): StackEnv {
   const own = { native: ownEnv(instance.ports, 'native'), docker: ownEnv(instance.ports, 'docker') };
-  const valueOf = (name: ServerName, variable: keyof StackEnv) => {
+  const addressOf = (name: ServerName, variable: keyof StackEnv) => {
     const mode = modes[name];
     return mode === 'external' ? (process.env[variable] ?? '') : own[mode][variable];
   };
   return {
-    KAFKA_BROKERS: valueOf('kafka', 'KAFKA_BROKERS'),
-    SCHEMA_REGISTRY_URL: valueOf('registry', 'SCHEMA_REGISTRY_URL'),
-    TEMPORAL_ADDRESS: valueOf('temporal', 'TEMPORAL_ADDRESS'),
-    TEMPORAL_UI_URL: valueOf('temporal', 'TEMPORAL_UI_URL'),
-    DATABASE_URL: valueOf('postgres', 'DATABASE_URL'),
-    REDIS_URL: valueOf('redis', 'REDIS_URL'),
+    KAFKA_BROKERS: addressOf('kafka', 'KAFKA_BROKERS'),
+    SCHEMA_REGISTRY_URL: addressOf('registry', 'SCHEMA_REGISTRY_URL'),
+    TEMPORAL_ADDRESS: addressOf('temporal', 'TEMPORAL_ADDRESS'),
+    TEMPORAL_UI_URL: addressOf('temporal', 'TEMPORAL_UI_URL'),
+    DATABASE_URL: addressOf('postgres', 'DATABASE_URL'),
+    REDIS_URL: addressOf('redis', 'REDIS_URL'),
   };
 }
 

@@ -53,6 +53,9 @@ export function brokerProperties({ ports }: Pick<Instance, 'ports'>, dataDir: st
     'share.coordinator.state.topic.min.isr': 1,
     // A reader in a group of its own would wait 3 s for members that never come.
     'group.initial.rebalance.delay.ms': 0,
+    // A killed broker may register again when its session is over; the default is 9 s.
+    'broker.session.timeout.ms': 5000,
+    'broker.heartbeat.interval.ms': 1000,
     // Retention, deletion and compaction within seconds instead of minutes, so that tests can wait for them.
     'log.initial.task.delay.ms': 500,
     'log.retention.check.interval.ms': 1000,

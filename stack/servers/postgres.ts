@@ -7,6 +7,7 @@ import { installOnce } from '../cache.ts';
 import { run, withProgress } from '../command.ts';
 import type { Instance } from '../instance.ts';
 import { probePostgres } from '../probes.ts';
+import { startTime } from '../process.ts';
 import type { NativeServer } from './server.ts';
 
 /** Package versions by PostgreSQL major version: the newest, and those that the promise "12 or newer" is tried with. */
@@ -95,6 +96,16 @@ async function initialize(home: string, dataDir: string, user: User | undefined)
   await rename(temporary, dataDir);
 }
 
+/**
+ * Removes the lock file of a dead server. PostgreSQL does so itself, but takes a killed one for running as long as
+ * nobody has collected its exit status, which in a container may be for ever.
+ */
+async function removeStaleLock(dataDir: string): Promise<void> {
+  const file = path.join(dataDir, 'postmaster.pid');
+  const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
+  if (pid > 0 && startTime(pid) === undefined) await rm(file);
+}
+
 export const postgres: NativeServer = {
   name: 'postgres',
   title: ({ postgresVersion }) => `PostgreSQL ${postgresVersion}`,
@@ -109,7 +120,8 @@ export const postgres: NativeServer = {
     const home = await install(instance);
     const user = unprivilegedUser();
     const dataDir = path.join(dir, `data-${instance.postgresVersion}`);
-    if (!existsSync(dataDir)) await initialize(home, dataDir, user);
+    if (existsSync(dataDir)) await removeStaleLock(dataDir);
+    else await initialize(home, dataDir, user);
     // Written anew at each start, so that a change here reaches old data directories too.
     const settings = {
       listen_addresses: '127.0.0.1',
