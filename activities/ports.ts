@@ -156,6 +156,7 @@ export type Delivery = {
   offset: number;
   recordTimestamp: number;
 } & (
+  | { kind: 'tombstone' }
   | { kind: 'stage'; event: StagedEvent }
   | { kind: 'filtered'; event: StagedEvent }
   | {
@@ -175,7 +176,6 @@ export interface BatchSlice {
   next: number;
   /** Counted by the reader, before decoding: the other side of the books. */
   records: number;
-  tombstones: number;
   /** next - from - records. */
   absent: number;
   /** Of the last record in the slice, null when it has none. */
@@ -186,7 +186,7 @@ export interface BatchSlice {
 export interface Batch {
   runId: string;
   slices: BatchSlice[];
-  /** In the order of slices and offsets; tombstones have none. */
+  /** One for each record, in the order of slices and offsets. */
   deliveries: Delivery[];
 }
 
@@ -221,9 +221,12 @@ export interface BatchWriter {
   /**
    * Writes a batch exactly once in one transaction.
    * @throws FencedError when another lane has taken a range over: nothing was written
-   * @throws WriteError when PostgreSQL refused: nothing was written, except where `outcomeUnknown`
+   * @throws WriteError when PostgreSQL refused or could not be reached; where the connection broke, the batch may have
+   *   been committed all the same: sending it again is safe, and then throws FencedError (see `committed`)
    */
   write(batch: Batch): Promise<BatchResult>;
+  /** What the chain says of exactly this batch: its result when it was committed under its epochs, else null. */
+  committed(batch: Batch): Promise<BatchResult | null>;
   /** Gives the connection back. */
   close(): Promise<void>;
 }
@@ -296,8 +299,12 @@ export interface LaneStore {
 }
 
 export interface Store {
-  /** Opens a lane's connection. @throws WriteError when PostgreSQL can't be reached */
-  openLane(owner: string): Promise<LaneStore>;
+  /**
+   * Opens a lane's connection. A lane that lost its connection passes the ranges it holds: their leases then name the
+   * new one, and whatever the old one still runs is ended.
+   * @throws WriteError when PostgreSQL can't be reached
+   */
+  openLane(held?: readonly ClaimedRange[]): Promise<LaneStore>;
   positions: Pick<Positions, 'list' | 'known'>;
   runs: Runs;
 }
@@ -310,7 +317,7 @@ export interface Runs {
 
 // ---------------------------------------------------------------- observation
 
-/** What lanes report; the metrics adapter and the tests implement it. */
+/** What one lane reports; the metrics adapter and the tests implement it. */
 export interface LaneObserver {
   batchWritten(report: {
     slices: ReadonlyArray<TopicPartition & { next: number; endOffset: number }>;
@@ -323,7 +330,15 @@ export interface LaneObserver {
   }): void;
   /** One line per incident. */
   incident(kind: string, fields: Record<string, string | number | null>): void;
-  /** A lane waits for a server. */
+  /** The lane waits for a server; may be said again while it does. */
   stalled(reason: string): void;
+  /** The lane goes on; a batch that was written says so too. Does nothing when it was not stalled. */
+  recovered(): void;
+  /** The batch is tried again after trouble of the server. */
+  batchRetried(): void;
+  /** The batch is halved, to find a row that PostgreSQL refuses or because it was too large. */
+  batchSplit(): void;
+  /** The lane ends and reads these no more: their gauges would go stale. */
+  released(partitions: readonly TopicPartition[]): void;
   info(message: string, fields: Record<string, string | number | null>): void;
 }

@@ -1,0 +1,106 @@
+/** Whether the servers we need can be reached, each within its own time limit and side by side. */
+
+export interface HealthCheck {
+  /** Whether the service can't do its work without it; of the others, a failure only degrades. */
+  needed: boolean;
+  /** Resolves when the server answers. The signal aborts when the time is up. */
+  check(signal: AbortSignal): Promise<unknown>;
+}
+
+export interface CheckResult {
+  status: 'up' | 'down';
+  needed: boolean;
+  /** Rounded to whole milliseconds. */
+  latencyMs: number;
+  /** Why it is down, without addresses or data. */
+  error?: string;
+}
+
+export interface HealthReport {
+  /** `degraded`: everything needed is up, something else is not. */
+  status: 'ok' | 'degraded' | 'down';
+  checks: Record<string, CheckResult>;
+}
+
+export interface Health {
+  /** Never rejects. Callers at the same time share one round of checks, so that probes can't load the servers. */
+  report(): Promise<HealthReport>;
+}
+
+const TIMEOUT_MS = 2_000;
+
+export function createHealth(checks: Readonly<Record<string, HealthCheck>>, options?: { timeoutMs?: number }): Health {
+  const timeoutMs = options?.timeoutMs ?? TIMEOUT_MS;
+  let underWay: Promise<HealthReport> | null = null;
+  return {
+    report() {
+      underWay ??= runAll(checks, timeoutMs).finally(() => {
+        underWay = null;
+      });
+      return underWay;
+    },
+  };
+}
+
+async function runAll(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<HealthReport> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => [name, await runOne(check, timeoutMs)] as const),
+  );
+  const down = results.map(([, result]) => result).filter((result) => result.status === 'down');
+  const status = down.some((result) => result.needed) ? 'down' : down.length > 0 ? 'degraded' : 'ok';
+  return { status, checks: Object.fromEntries(results) };
+}
+
+async function runOne({ check, needed }: HealthCheck, timeoutMs: number): Promise<CheckResult> {
+  const started = performance.now();
+  const latencyMs = () => Math.round(performance.now() - started);
+  const abort = new AbortController();
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const error = new CheckTimeout(`no answer within ${timeoutMs} ms`);
+    abort.abort(error);
+    timeout.reject(error);
+  }, timeoutMs);
+  try {
+    await Promise.race([check(abort.signal), timeout.promise]);
+    return { status: 'up', needed, latencyMs: latencyMs() };
+  } catch (error) {
+    return { status: 'down', needed, latencyMs: latencyMs(), error: safeReason(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+class CheckTimeout extends Error {
+  override readonly name = 'CheckTimeout';
+}
+
+/** Messages of client libraries hold addresses, user names and worse, so only codes that we can explain are told. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ETIMEDOUT: 'connection timed out',
+  EHOSTUNREACH: 'host unreachable',
+  ENOTFOUND: 'host name not found',
+  EAI_AGAIN: 'host name not found for now',
+  '28P01': 'wrong user or password',
+  '28000': 'user not allowed',
+  '3D000': 'database does not exist',
+  '57P03': 'starting up or shutting down',
+  '53300': 'too many connections',
+};
+
+function safeReason(error: unknown): string {
+  if (error instanceof CheckTimeout) return error.message;
+  const code = codeOf(error);
+  if (code !== null) return `${REASONS[code] ?? 'failed'} (${code})`;
+  return `failed (${error instanceof Error ? error.name : 'unknown error'})`;
+}
+
+/** Clients wrap the error of the socket; the first code on the way down is the one that says something. */
+function codeOf(error: unknown): string | null {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+    if ('code' in at && typeof at.code === 'string' && /^[A-Z0-9_]{3,40}$/u.test(at.code)) return at.code;
+  }
+  return null;
+}

@@ -1,0 +1,102 @@
+/** Every metric of this product, on a registry of its own that is handed around, never on prom-client's global one. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** From a commit that keeps up with a trickle to one that is far behind. */
+const LATENCY_BUCKETS = [
+  0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,
+];
+const STAGE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const ROW_BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000];
+const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Makes the metrics with all zero, and the default ones of the process. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    events: new Counter({
+      name: 'crm_events_total',
+      help: 'Deliveries by event type and outcome: processed, skipped, conflict, filtered, failed, dead.',
+      labelNames: ['event_type', 'outcome'],
+      registers,
+    }),
+    batchRows: new Histogram({
+      name: 'crm_batch_rows',
+      help: 'Deliveries in one transaction.',
+      buckets: ROW_BUCKETS,
+      registers,
+    }),
+    batchSeconds: new Histogram({
+      name: 'crm_batch_seconds',
+      help: 'Time that one batch spent in a stage: fetch, decode, write.',
+      labelNames: ['stage'],
+      buckets: STAGE_BUCKETS,
+      registers,
+    }),
+    produceToCommitSeconds: new Histogram({
+      name: 'crm_produce_to_commit_seconds',
+      help: "From a record's timestamp in Kafka to the commit of its batch in PostgreSQL.",
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    partitionPosition: new Gauge({
+      name: 'crm_partition_position',
+      help: 'Next offset to read, as this process committed it last.',
+      labelNames: ['topic', 'partition'],
+      registers,
+    }),
+    partitionLagEvents: new Gauge({
+      name: 'crm_partition_lag_events',
+      help: 'Offsets between the position and the last stable offset, when this process committed last.',
+      labelNames: ['topic', 'partition'],
+      registers,
+    }),
+    positionsMirrored: new Counter({
+      name: 'crm_positions_mirrored_total',
+      help: 'Positions published to the Kafka consumer group.',
+      registers,
+    }),
+    mirrorFailures: new Counter({
+      name: 'crm_mirror_failures_total',
+      help: 'Failed attempts to publish positions; the positions themselves are safe in PostgreSQL.',
+      registers,
+    }),
+    incidents: new Counter({
+      name: 'crm_incidents_total',
+      help: 'Events that a person should know of, such as offsets lost to retention.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    laneStalls: new Counter({
+      name: 'crm_lane_stalls_total',
+      help: 'Times that a lane began to wait for a server.',
+      registers,
+    }),
+    lanesStalled: new Gauge({
+      name: 'crm_lane_stalled',
+      help: 'Lanes of this process that wait for a server now.',
+      registers,
+    }),
+    batchRetries: new Counter({
+      name: 'crm_batch_retries_total',
+      help: 'Batches tried again after trouble of the server.',
+      registers,
+    }),
+    batchSplits: new Counter({
+      name: 'crm_batch_splits_total',
+      help: 'Batches halved to find a row that PostgreSQL refuses, or because they were too large for it.',
+      registers,
+    }),
+    httpRequestSeconds: new Histogram({
+      name: 'crm_http_request_seconds',
+      help: 'Time to answer a request of the API, by route pattern.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: REQUEST_BUCKETS,
+      registers,
+    }),
+  };
+}
