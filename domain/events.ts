@@ -111,17 +111,27 @@ export interface EventMetadata {
   correlationId: string | null;
 }
 
-/**
- * An event as it travels in Kafka, after Avro decoding and before validation: `eventType` is any text and `data` any of
- * the entities. The `id` of the user's CRMEvent is not here: it is ours, made by the writer.
- */
-export interface WireEvent {
+/** A record as it was decoded: a source may leave out what its schema lets it leave out, required here or not. */
+export type Unchecked<T> = { [K in keyof T]: T[K] | null };
+
+interface WireEnvelope {
   /** Unique id given by the source; the idempotency key. */
-  eventId: string;
-  eventType: string;
-  organizationId: string;
+  eventId: string | null;
+  eventType: string | null;
+  organizationId: string | null;
   /** When it happened in the source system. */
-  timestamp: EpochMillis;
-  data: CRMLead | CRMContact | CRMOpportunity;
-  metadata: EventMetadata | null;
+  timestamp: EpochMillis | null;
+  metadata: Unchecked<EventMetadata> | null;
 }
+
+/**
+ * An event as it travels in Kafka, after Avro decoding and before validation: `eventType` is any text, `data` any of
+ * the entities (`entity` tells which the schema says), and anything may be null. The `id` of the user's CRMEvent is not
+ * here: it is ours, made by the writer.
+ */
+export type WireEvent = WireEnvelope &
+  (
+    | { entity: 'lead'; data: Unchecked<CRMLead> }
+    | { entity: 'contact'; data: Unchecked<CRMContact> }
+    | { entity: 'opportunity'; data: Unchecked<CRMOpportunity> }
+  );

@@ -22,7 +22,7 @@ export const FAILURES = {
     retryable: false,
     meaning: 'A text holds a NUL character or bytes that are not UTF-8, which PostgreSQL cannot store faithfully.',
   },
-  out_of_range: { retryable: false, meaning: 'A number or date is outside the range that its column takes.' },
+  out_of_range: { retryable: false, meaning: 'A number, date or code is outside the range that its column takes.' },
   organization_mismatch: { retryable: false, meaning: 'The data belongs to another organization than the event.' },
   implausible_timestamp: {
     retryable: false,

@@ -1,0 +1,57 @@
+/**
+ * What a refusal by PostgreSQL means for us. The one place that reads SQLSTATEs; classes are from PostgreSQL's
+ * appendix A, the codes CF001-CF003 are raised by our own functions (migrations/000003_functions.sql).
+ *
+ * - `data`: the rows are at fault. Bisect until the culprit is alone, charge it, write the rest.
+ * - `server`: the server is at fault. Nothing is charged to an event; wait and send the same batch again.
+ * - `again`: another transaction was in the way for a moment; send the same batch again at once.
+ * - `fenced`: another lane holds a range now.
+ * - `unknown`: treated as `data`: bisected, then charged to the row.
+ */
+export type RefusalClass = 'data' | 'server' | 'again' | 'fenced' | 'unknown';
+
+/** Whole classes by their first two characters. */
+const BY_CLASS: Readonly<Record<string, RefusalClass>> = {
+  '08': 'server', // connection exception
+  '22': 'data', // data exception: too long, out of range, invalid text
+  '23': 'data', // integrity constraint violation
+  '25': 'server', // invalid transaction state, such as a read-only standby
+  '26': 'server',
+  '28': 'server', // invalid authorization
+  '3D': 'server', // no such database
+  '3F': 'server', // no such schema: migrations not run
+  '40': 'again', // serialization failure, deadlock
+  '42': 'server', // no such table or column, no privilege: the installation is at fault, not the event
+  '53': 'server', // insufficient resources: disk full, out of memory, too many connections
+  '54': 'server', // program limit exceeded
+  '55': 'server', // object not in prerequisite state, lock not available
+  '57': 'server', // operator intervention: shutdown, cancelled
+  '58': 'server', // system error outside PostgreSQL
+  F0: 'server', // configuration file error
+  XX: 'server', // internal error
+};
+
+/** Single codes that differ from their class. */
+const BY_CODE: Readonly<Record<string, RefusalClass>> = {
+  CF001: 'fenced',
+  CF002: 'again',
+  CF003: 'server', // the books don't balance: a defect of ours, loud and never charged to an event
+  // A check on the chain itself, not on a row of an event; see `classifyRefusal`.
+};
+
+/** Constraints on our own bookkeeping: when one of them refuses, no event is at fault. */
+const OUR_TABLES = ['crm_batches', 'crm_positions', 'crm_runs', 'crm_sources'];
+
+/**
+ * @param code SQLSTATE, or a system or client code such as ECONNREFUSED, which all mean the server can't be reached
+ * @param constraint name of the constraint that refused, where PostgreSQL tells
+ */
+export function classifyRefusal(code: string, constraint: string | null = null): RefusalClass {
+  if (constraint !== null && OUR_TABLES.some((table) => constraint.startsWith(table))) {
+    return 'server';
+  }
+  if (!/^[0-9A-Z]{5}$/.test(code)) {
+    return 'server';
+  }
+  return BY_CODE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'unknown';
+}

@@ -1,0 +1,40 @@
+/** What makes a text one that a VARCHAR column keeps faithfully. */
+
+/**
+ * Number of characters as PostgreSQL counts them. UTF-16 units count an emoji twice, so this is only asked for when
+ * `length` is over a limit.
+ */
+export function codePoints(text: string): number {
+  let count = text.length;
+  for (let i = 1; i < text.length; i++) {
+    if (isLow(text.charCodeAt(i)) && isHigh(text.charCodeAt(i - 1))) count--;
+  }
+  return count;
+}
+
+/** Whether the text has more than `limit` characters, found out without looking at the whole of a huge one. */
+export function isLongerThan(text: string, limit: number): boolean {
+  return text.length > limit && (text.length > 2 * limit || codePoints(text) > limit);
+}
+
+/**
+ * Whether PostgreSQL keeps the text as it is: it refuses NUL, and a lone surrogate has no UTF-8 form, so that a client
+ * would send U+FFFD in its place. A U+FFFD itself is a character like any other: bytes that are not UTF-8 and merely
+ * show as U+FFFD are told apart where the bytes still are, in the decoder.
+ */
+export function isStorable(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0 || isLow(code)) return false;
+    if (isHigh(code) && !isLow(text.charCodeAt(++i))) return false;
+  }
+  return true;
+}
+
+function isHigh(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff;
+}
+
+function isLow(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
+}
