@@ -1,4 +1,5 @@
 /** Renders the table of variables for people: `.env.example` and the README's configuration table. */
+import { freeText } from './variable-kinds.ts';
 import { VARIABLE_GROUPS, type Variable } from './variables.ts';
 
 const LINE_WIDTH = 100;
@@ -8,7 +9,7 @@ export function renderEnvExample(): string {
   const groups = Object.entries<Record<string, Variable>>(VARIABLE_GROUPS).map(([group, variables]) => {
     const entries = Object.entries(variables).map(([name, variable]) =>
       [
-        ...wrap(`${variable.meaning} Allowed: ${variable.kind.allowed}.`).map((text) => `# ${text}`),
+        ...wrap(`${variable.meaning}${allowed(variable)}`).map((text) => `# ${text}`),
         variable.default === null ? `# ${name}=` : `${name}=${variable.default}`,
       ].join('\n'),
     );
@@ -24,7 +25,7 @@ export function renderConfigTable(): string {
     `| **${group}** | | |`,
     ...Object.entries(variables).map(
       ([name, variable]) =>
-        `| \`${name}\` | ${shownDefault(variable)} | ${cell(variable.meaning)} ${allowed(variable)} |`,
+        `| \`${name}\` | ${shownDefault(variable)} | ${cell(`${variable.meaning}${allowed(variable)}`)} |`,
     ),
   ]);
   return `${['| Variable | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n')}\n`;
@@ -37,7 +38,7 @@ function shownDefault(variable: Variable): string {
 }
 
 function allowed(variable: Variable): string {
-  return `Allowed: ${cell(variable.kind.allowed)}.`;
+  return variable.kind === freeText ? '' : ` Allowed: ${variable.kind.allowed}.`;
 }
 
 function cell(text: string): string {

@@ -34,6 +34,8 @@ export function text(allowed: string, pattern = /^.+$/su): Kind<string> {
   return { schema: z.string().regex(pattern), allowed };
 }
 
+export const freeText: Kind<string> = text('any text');
+
 /** Kafka's own rule for topic names. */
 export const topicName: Kind<string> = {
   schema: z

@@ -4,6 +4,7 @@
  */
 import {
   bool,
+  freeText,
   hostAndPort,
   hostAndPortList,
   integer,
@@ -34,7 +35,7 @@ function variable<T, Default extends string | null>(
 }
 
 function secret(meaning: string): Variable<string, null> {
-  return { kind: text('a text'), default: null, meaning, secret: true };
+  return { kind: freeText, default: null, meaning, secret: true };
 }
 
 const MINUTE_MS = 60_000;
@@ -57,12 +58,12 @@ const general = {
 
 const kafka = {
   KAFKA_CLIENT_ID: variable(
-    text('a text'),
+    freeText,
     'analytics-crm-ingestion',
     "The name under which the brokers' logs and quotas know this client.",
   ),
   KAFKA_BROKERS: variable(hostAndPortList, 'localhost:9092', 'Brokers to begin with; they tell of the others.'),
-  KAFKA_USERNAME: variable(text('a text'), null, 'SASL user. Leave out without SASL.'),
+  KAFKA_USERNAME: variable(freeText, null, 'SASL user. Leave out without SASL.'),
   KAFKA_PASSWORD: secret('SASL password.'),
   KAFKA_SASL_MECHANISM: variable(
     oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
@@ -101,7 +102,7 @@ const registry = {
     'http://localhost:8081',
     'Schema registry with the Confluent API, with its path where it has one.',
   ),
-  SCHEMA_REGISTRY_USERNAME: variable(text('a text'), null, 'User for basic authentication.'),
+  SCHEMA_REGISTRY_USERNAME: variable(freeText, null, 'User for basic authentication.'),
   SCHEMA_REGISTRY_PASSWORD: secret('Password for basic authentication.'),
   SCHEMA_REGISTRY_CA_FILE: variable(
     pemFile,
@@ -148,7 +149,7 @@ const redis = {
 
 const temporal = {
   TEMPORAL_ADDRESS: variable(hostAndPort, 'localhost:7233', 'Temporal frontend.'),
-  TEMPORAL_NAMESPACE: variable(text('a text'), 'default', 'Temporal namespace; it must exist.'),
+  TEMPORAL_NAMESPACE: variable(freeText, 'default', 'Temporal namespace; it must exist.'),
   TEMPORAL_TLS: variable(bool, 'false', 'Whether to speak TLS to Temporal.'),
   TEMPORAL_TLS_CA_FILE: variable(
     pemFile,

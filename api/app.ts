@@ -1,0 +1,68 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
+import { type ApiEnv, createRouter } from './env.ts';
+import { createErrorHandler, problem } from './errors.ts';
+import { observeRequests } from './observe-requests.ts';
+import type { ApiDeps } from './ports.ts';
+import { controlRoutes } from './routes/control.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
+import { statusRoutes } from './routes/status.ts';
+
+/** Requests hold a few fields; anything larger is a mistake or an attack. */
+const MAX_BODY_BYTES = 16 * 1024;
+
+const INGESTION = '/api/v1/crm-ingestion';
+
+/** Lets everyone in: for a laptop, until authentication is configured. */
+export const allowEveryone: MiddlewareHandler = (_c, next) => next();
+
+/** The whole HTTP surface over its dependencies; it opens no port and no connection. */
+export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
+  const app = createRouter();
+  app.onError(createErrorHandler(deps.logger));
+  app.notFound((c) => problem(c, 'not-found', 'See /docs for the paths there are.'));
+
+  app.use(requestId({ limitLength: 128 }));
+  app.use(observeRequests(deps.metrics, deps.logger));
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      // The documentation page has a policy of its own.
+      overwrite: false,
+      // Only the browser's side of a TLS proxy knows whether the name is always served over TLS.
+      strictTransportSecurity: false,
+    }),
+  );
+  app.use(async (c, next) => {
+    c.header('cache-control', 'no-store');
+    await next();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) =>
+        problem(c, 'method-not-allowed', `It takes ${methods.join(', ')}.`, { headers: { allow: methods.join(', ') } }),
+    }),
+  );
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => problem(c, 'too-large', `At most ${MAX_BODY_BYTES} bytes are read.`),
+    }),
+  );
+  app.use('/api/*', deps.authenticate);
+
+  app.route(INGESTION, controlRoutes(deps));
+  app.route(INGESTION, statusRoutes(deps));
+  app.route(INGESTION, ingestionMetricsRoutes(deps));
+  app.route('/', healthRoutes(deps));
+  app.route('/', prometheusRoutes(deps));
+  app.route('/', docsRoutes(app));
+  return app;
+}

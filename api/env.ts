@@ -1,0 +1,14 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { problemOfValidation } from './errors.ts';
+
+/** What middleware leaves for the handlers. */
+export interface ApiEnv {
+  Variables: { requestId: string };
+}
+
+/** A router whose requests that fail validation are answered like all other errors. */
+export function createRouter(): OpenAPIHono<ApiEnv> {
+  return new OpenAPIHono<ApiEnv>({
+    defaultHook: (result, c) => (result.success ? undefined : problemOfValidation(c, result.target, result.error)),
+  });
+}

@@ -1,0 +1,115 @@
+/** The only place where errors become answers: problem details (RFC 9457) with a request id and never internals. */
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { Logger } from '../platform/logger.ts';
+import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError } from '../workflows/control-port.ts';
+
+/** Every kind of problem there is; /docs lists them, and `type` of an answer points there. */
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request is not what the documentation asks for' },
+  'not-found': { status: 404, title: 'There is no such path' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'not-running': { status: 409, title: 'The ingestion is not running' },
+  refused: { status: 409, title: 'The request can not be carried out as things stand' },
+  'too-large': { status: 413, title: 'The request body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
+  internal: { status: 500, title: 'Something unexpected went wrong' },
+  'control-unavailable': { status: 503, title: 'Temporal or its workers do not answer' },
+} as const;
+
+export type ProblemKind = keyof typeof PROBLEMS;
+
+export const ProblemSchema = z
+  .object({
+    type: z.string().openapi({ description: 'Kind of the problem; points into the documentation.' }),
+    title: z.string().openapi({ description: 'The same for every problem of the kind.' }),
+    status: z.number().int(),
+    detail: z.string().openapi({ description: 'What went wrong this time and what to do about it.' }),
+    instance: z.string().openapi({ description: 'The path that was asked for.' }),
+    requestId: z.string().openapi({ description: 'Finds the request in the logs.' }),
+    errors: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .optional()
+      .openapi({ description: 'With `invalid-request`: each field that is wrong.' }),
+  })
+  .openapi('Problem');
+
+/** The `responses` entries of a route for the problems it may answer with. */
+export function problemResponses<const Kind extends ProblemKind>(...kinds: Kind[]) {
+  const byStatus = Map.groupBy(kinds, (kind) => PROBLEMS[kind].status);
+  const entries = [...byStatus].map(([status, same]) => [
+    status,
+    {
+      description: same.map((kind) => PROBLEMS[kind].title).join(', or: '),
+      content: { 'application/problem+json': { schema: ProblemSchema } },
+    },
+  ]);
+  return Object.fromEntries(entries) as Record<
+    (typeof PROBLEMS)[Kind]['status'],
+    { description: string; content: { 'application/problem+json': { schema: typeof ProblemSchema } } }
+  >;
+}
+
+const RETRY_AFTER_SECONDS = 5;
+
+/** An answer that is a problem. */
+export function problem(
+  c: Context,
+  kind: ProblemKind,
+  detail: string,
+  more?: { errors?: Array<{ path: string; message: string }>; headers?: Record<string, string> },
+): Response {
+  const { status, title } = PROBLEMS[kind];
+  const body: z.infer<typeof ProblemSchema> = {
+    type: `/docs#problem-${kind}`,
+    title,
+    status,
+    detail,
+    instance: c.req.path,
+    requestId: String(c.get('requestId') ?? ''),
+    ...(more?.errors && { errors: more.errors }),
+  };
+  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...more?.headers });
+}
+
+/** Answers a request whose parts don't fit their schemas, naming each field but never what it held. */
+export function problemOfValidation(c: Context, target: string, error: z.ZodError): Response {
+  const errors = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
+  const what = target === 'json' ? 'body' : target;
+  return problem(c, 'invalid-request', `The ${what} is not valid: ${errors.map(sentence).join('; ')}.`, { errors });
+}
+
+function sentence(error: { path: string; message: string }): string {
+  return error.path === '' ? error.message : `${error.path}: ${error.message}`;
+}
+
+/** Makes the handler for everything that is thrown on the way to an answer. */
+export function createErrorHandler(logger: Logger) {
+  return (error: Error, c: Context): Response => {
+    if (error instanceof IngestionNotRunningError) {
+      return problem(c, 'not-running', 'No ingestion is running. Start it with POST /api/v1/crm-ingestion/start.');
+    }
+    if (error instanceof ControlRefusedError) return problem(c, 'refused', error.message);
+    const requestId = String(c.get('requestId') ?? '');
+    if (error instanceof ControlUnavailableError) {
+      logger.warn('control plane does not answer', { requestId, path: c.req.path, error });
+      return problem(
+        c,
+        'control-unavailable',
+        'Ingestion can be neither asked nor told anything just now; what runs goes on. See /health, and try again.',
+        { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } },
+      );
+    }
+    if (error instanceof HTTPException) return problemOfException(c, error);
+    logger.error('request failed', { requestId, path: c.req.path, error });
+    return problem(c, 'internal', 'The request failed. The log has the reason under the request id.');
+  };
+}
+
+/** Hono and its validators throw these for requests they can't read. */
+function problemOfException(c: Context, error: HTTPException): Response {
+  if (error.status === 415)
+    return problem(c, 'unsupported-media-type', 'Send JSON as `content-type: application/json`.');
+  return problem(c, 'invalid-request', 'The request body is not valid JSON.');
+}

@@ -1,0 +1,55 @@
+/** What the API needs of the outside world. `server.ts` gives the real things, tests give their own. */
+import type { MiddlewareHandler } from 'hono';
+import type { LogReader, Store } from '../activities/ports.ts';
+import type { Health } from '../platform/health.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { IngestionSettings } from '../workflows/contracts.ts';
+import type { IngestionControlPort } from '../workflows/control-port.ts';
+
+/** Deliveries of a consumer group since its first start, whatever process wrote them. */
+export interface IngestionTotals {
+  processed: number;
+  /** Duplicates. */
+  skipped: number;
+  /** Of `skipped`: the same event id with other content or of another organization. */
+  conflicts: number;
+  filtered: number;
+  /** Wait for a retry. */
+  failed: number;
+  /** Can't succeed without a person's help. */
+  dead: number;
+}
+
+export interface IngestionCounters {
+  /** From the chain of batches. @throws when PostgreSQL can't be reached */
+  totals(consumerGroup: string): Promise<IngestionTotals>;
+}
+
+/** Jobs of the retry queue by state. */
+export interface QueueDepth {
+  waiting: number;
+  delayed: number;
+  active: number;
+  failed: number;
+}
+
+export interface RetryQueueDepth {
+  /** @throws when Redis can't be reached */
+  depth(): Promise<QueueDepth>;
+}
+
+export interface ApiDeps {
+  control: Omit<IngestionControlPort, 'health' | 'close'>;
+  /** What an ingestion is started with; names the consumer group that all routes speak of. */
+  settings: IngestionSettings;
+  bounds: LogReader['bounds'];
+  positions: Store['positions']['list'];
+  counters: IngestionCounters;
+  queue: RetryQueueDepth;
+  health: Health;
+  metrics: Metrics;
+  logger: Logger;
+  /** Every route under /api passes through here; it answers itself or calls the next handler. */
+  authenticate: MiddlewareHandler;
+}

@@ -1,0 +1,60 @@
+/** The API's own documentation: the OpenAPI document and a page that shows it. */
+import { createHash } from 'node:crypto';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { DOCS_STYLE, renderDocs } from '../docs-page.ts';
+import { type ApiEnv, createRouter } from '../env.ts';
+import { problemResponses } from '../errors.ts';
+
+const INFO = {
+  openapi: '3.1.0',
+  info: {
+    title: 'CRM Ingestion',
+    version: '1',
+    description:
+      'Starts, stops and watches the ingestion of CRM events from Kafka into PostgreSQL. Errors are problem details (RFC 9457). Every answer carries X-Request-Id; send your own to find a request in the logs.',
+  },
+};
+
+/** The page is one file: its style is allowed by its hash, and nothing else is loaded. */
+const STYLE_HASH = createHash('sha256').update(DOCS_STYLE).digest('base64');
+
+const document = createRoute({
+  method: 'get',
+  path: '/openapi.json',
+  tags: ['Documentation'],
+  summary: 'This document',
+  description: 'OpenAPI 3.1.',
+  responses: {
+    200: {
+      description: 'The document.',
+      content: { 'application/json': { schema: z.object({ openapi: z.string() }) } },
+    },
+    ...problemResponses('internal'),
+  },
+});
+
+const page = createRoute({
+  method: 'get',
+  path: '/docs',
+  tags: ['Documentation'],
+  summary: 'This document as a page',
+  description: 'Loads nothing from elsewhere, so it works without access to the internet.',
+  responses: {
+    200: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },
+    ...problemResponses('internal'),
+  },
+});
+
+/** @param app the whole API, whose routes are documented */
+export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
+  return createRouter()
+    .openapi(document, (c) => c.json<{ openapi: string }, 200>(app.getOpenAPI31Document(INFO), 200))
+    .openapi(page, async (c) => {
+      const html = await renderDocs(app.getOpenAPI31Document(INFO), new URL(c.req.url).origin);
+      c.header(
+        'content-security-policy',
+        `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; frame-ancestors 'none'`,
+      );
+      return c.html(html, 200);
+    });
+}

@@ -1,0 +1,9 @@
+import { z } from '@hono/zod-openapi';
+
+export const PhaseSchema = z
+  .enum(['never-started', 'starting', 'running', 'pausing', 'paused', 'stopping', 'stopped'])
+  .openapi('Phase');
+
+export const NotesSchema = z
+  .array(z.string())
+  .openapi({ description: 'Why a part of the answer is null: which server could not be asked.' });
