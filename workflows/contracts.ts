@@ -12,6 +12,13 @@ export function ingestionWorkflowId(consumerGroup: string): string {
   return `crm-ingestion:${consumerGroup}`;
 }
 
+/** Search attributes of type Keyword, by which the Temporal UI and CLI find ingestions. */
+export const SEARCH_ATTRIBUTES = {
+  consumerGroup: 'CrmConsumerGroup',
+  runId: 'CrmRunId',
+  phase: 'CrmPhase',
+} as const;
+
 export interface PartitionId {
   topic: string;
   partition: number;
@@ -53,9 +60,17 @@ export interface IngestionState {
   partitions: PartitionId[];
   /** Lane number → what it reads. Sticky: a partition moves only when lanes change. */
   assignments: PartitionId[][];
+  /** Lanes that failed for a reason no retry mends; resume, a seek or a new deal tries them again. */
+  parked: ParkedLane[];
+  /** Of finished slices. A crash can leave out what a lane wrote after its last heartbeat; the chain in PostgreSQL is exact. */
   totals: LaneTotals;
   slices: number;
   lastError: string | null;
+}
+
+export interface ParkedLane {
+  lane: number;
+  reason: string;
 }
 
 export interface IngestionInput {
@@ -84,6 +99,29 @@ export interface SeekResult {
   partition: number;
   from: number;
   to: number;
+}
+
+export interface RunInput {
+  runId: string;
+  consumerGroup: string;
+}
+
+export interface SeekInput extends RunInput {
+  request: SeekRequest;
+}
+
+export interface WatchInput {
+  topics: string[];
+  /** Ordered by topic and partition. */
+  known: PartitionId[];
+  /** Returns after this time even when nothing changed, in milliseconds. */
+  durationMs: number;
+}
+
+export interface MirrorInput {
+  consumerGroup: string;
+  /** Returns after this time, in milliseconds. */
+  durationMs: number;
 }
 
 export interface LaneInput {

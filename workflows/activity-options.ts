@@ -1,0 +1,46 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { type IngestionSettings, LANE_TASK_QUEUE, NON_RETRYABLE } from './contracts.ts';
+
+/** The watch and the mirror run for so long each time, in milliseconds, so that they hardly appear in the history. */
+export const LONG_RUN_MS = 3_600_000;
+
+/** What a long activity may take beyond its planned time before the server gives it to another worker. */
+const GRACE_MS = 60_000;
+
+/** Servers come back at their own time: no number of attempts is enough. */
+const UNTIL_IT_WORKS = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' } as const;
+
+export function laneOptions(settings: IngestionSettings): ActivityOptions {
+  return {
+    taskQueue: LANE_TASK_QUEUE,
+    startToCloseTimeout: settings.sliceMs + GRACE_MS,
+    heartbeatTimeout: settings.laneTimeoutMs,
+    // Heartbeat timeout plus the longest interval is how long a crashed worker's partitions can stand still.
+    retry: { ...UNTIL_IT_WORKS, maximumInterval: '8s', nonRetryableErrorTypes: [...NON_RETRYABLE] },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  };
+}
+
+const LONG_RUN: ActivityOptions = {
+  startToCloseTimeout: LONG_RUN_MS + GRACE_MS,
+  heartbeatTimeout: '10s',
+  retry: UNTIL_IT_WORKS,
+};
+
+export const watchOptions: ActivityOptions = { ...LONG_RUN, cancellationType: 'TRY_CANCEL' };
+
+/** Waited for, so that the final positions are published before the ingestion ends. */
+export const mirrorOptions: ActivityOptions = { ...LONG_RUN, cancellationType: 'WAIT_CANCELLATION_COMPLETED' };
+
+export const startRunOptions: ActivityOptions = {
+  startToCloseTimeout: '30s',
+  retry: UNTIL_IT_WORKS,
+  cancellationType: 'TRY_CANCEL',
+};
+
+/** A person waits for these, and nobody should wait forever. */
+export const boundedOptions: ActivityOptions = {
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '60s',
+  retry: UNTIL_IT_WORKS,
+};

@@ -1,0 +1,2 @@
+/** All workflows: what the worker bundles. */
+export { ingestionWorkflow } from './ingestion.ts';
