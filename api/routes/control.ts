@@ -36,7 +36,7 @@ const SeekSchema = z
     topic: z.string().min(1).max(249).openapi({ example: 'crm.leads' }),
     partition: z.number().int().min(0).max(2_147_483_647).openapi({ example: 0 }),
     to: z
-      .union([z.number().int().min(0).max(Number.MAX_SAFE_INTEGER), z.enum(['earliest', 'latest'])], {
+      .union([z.number().int().min(0), z.enum(['earliest', 'latest'])], {
         error: 'expected an offset, earliest or latest',
       })
       .openapi({ description: "The next offset to read, or the partition's start or end.", example: 'earliest' }),

@@ -44,7 +44,7 @@ const ProgressSchema = z
   })
   .openapi('PartitionProgress');
 
-const StatusSchema = z
+export const StatusSchema = z
   .object({
     consumerGroup: z.string(),
     workflowId: z.string(),

@@ -1,0 +1,133 @@
+import { expect } from 'vitest';
+import { allowEveryone, createApp } from '../../../api/app.ts';
+import type { ApiDeps } from '../../../api/ports.ts';
+import { createHealth } from '../../../platform/health.ts';
+import { createMetrics } from '../../../platform/metrics.ts';
+import { type IngestionSettings, type IngestionState, NO_TOTALS } from '../../../workflows/contracts.ts';
+import {
+  ControlRefusedError,
+  IngestionNotRunningError,
+  type IngestionReport,
+  type LaneReport,
+} from '../../../workflows/control-port.ts';
+import { recordingLogger } from '../platform/recording-logger.ts';
+
+export const SETTINGS: IngestionSettings = {
+  consumerGroup: 'group',
+  topics: ['crm.leads'],
+  lanes: 2,
+  startPosition: 'earliest',
+  outOfRange: 'earliest',
+  sliceMs: 300_000,
+  laneTimeoutMs: 5_000,
+};
+
+export const PREFIX = '/api/v1/crm-ingestion';
+
+/** An ingestion that lives in memory: our own port, for the behaviour of HTTP alone. */
+export function createMemoryControl() {
+  let phase: IngestionReport['phase'] = 'never-started';
+  const lanes: LaneReport[] = [];
+  const running = () => phase === 'running' || phase === 'paused';
+  const mustRun = () => {
+    if (!running()) throw new IngestionNotRunningError('group');
+  };
+  const state: IngestionState = {
+    runId: '0190d5f0-0000-7000-8000-000000000001',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    paused: false,
+    partitions: [],
+    assignments: [],
+    parked: [],
+    totals: NO_TOTALS,
+    slices: 0,
+    lastError: null,
+  };
+  return {
+    state,
+    lanes,
+    async start() {
+      const started = !running();
+      if (started) phase = 'running';
+      return { workflowId: 'crm-ingestion:group', runId: state.runId, started };
+    },
+    async stop() {
+      phase = 'stopped';
+      return { stopped: true };
+    },
+    async pause() {
+      mustRun();
+      phase = 'paused';
+    },
+    async resume() {
+      mustRun();
+      phase = 'running';
+    },
+    async setLanes() {
+      mustRun();
+    },
+    async seek(_group: string, { topic, partition, to }: { topic: string; partition: number; to: unknown }) {
+      mustRun();
+      if (topic !== 'crm.leads') throw new ControlRefusedError(`no partition ${topic}[${partition}] is read`);
+      return { topic, partition, from: 10, to: typeof to === 'number' ? to : 0 };
+    },
+    async status(): Promise<IngestionReport> {
+      const known = phase !== 'never-started';
+      return {
+        workflowId: 'crm-ingestion:group',
+        phase,
+        settings: known ? SETTINGS : null,
+        state: known ? state : null,
+        lanes,
+        problem: null,
+      };
+    },
+  } satisfies ApiDeps['control'] & Record<string, unknown>;
+}
+
+/**
+ * The app over in-memory ports. Each answer is checked against the OpenAPI document: a status that a route does not
+ * declare fails the test that met it.
+ */
+export function createTestApp(overrides: Partial<ApiDeps> = {}) {
+  const control = createMemoryControl();
+  const logger = recordingLogger();
+  const metrics = createMetrics();
+  const app = createApp({
+    control,
+    settings: SETTINGS,
+    bounds: async () => [],
+    positions: async () => [],
+    counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
+    queue: { depth: async () => ({ waiting: 0, delayed: 0, active: 0, failed: 0 }) },
+    health: createHealth({}),
+    metrics,
+    logger,
+    authenticate: allowEveryone,
+    ...overrides,
+  });
+  const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'test', version: '1' } });
+
+  async function request(
+    method: string,
+    path: string,
+    init: { json?: unknown; headers?: Record<string, string> } = {},
+  ) {
+    const response = await app.request(path, {
+      method,
+      headers: { ...(init.json === undefined ? {} : { 'content-type': 'application/json' }), ...init.headers },
+      ...(init.json !== undefined && { body: JSON.stringify(init.json) }),
+    });
+    const operation = operationOf(document, method, path);
+    if (operation) expect(Object.keys(operation.responses), `${method} ${path}`).toContain(String(response.status));
+    return response;
+  }
+  return { app, document, request, control, logger, metrics };
+}
+
+type Document = ReturnType<ReturnType<typeof createApp>['getOpenAPI31Document']>;
+
+export function operationOf(document: Document, method: string, path: string) {
+  const item = document.paths?.[path] as Record<string, { responses: Record<string, unknown> }> | undefined;
+  return item?.[method.toLowerCase()];
+}
