@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { connect, createServer } from 'node:net';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openRetryQueue, type RetryQueue } from '../../adapters/retries/queue.ts';
+import { createHealth } from '../../platform/health.ts';
+import { recordingLogger } from '../unit/platform/recording-logger.ts';
+
+const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+const REDIS = new URL(REDIS_URL);
+
+const cleanUps: Array<() => Promise<unknown>> = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+function opened(url: string, name = `test-${randomUUID()}`) {
+  const logger = recordingLogger();
+  const queue: RetryQueue = openRetryQueue({ url, name }, logger);
+  cleanUps.push(() => queue.close());
+  return { queue, logger, name };
+}
+
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('the retry queue', () => {
+  it('counts its jobs by state', async () => {
+    const { queue, name } = opened(REDIS_URL);
+    const redis = new Redis(REDIS_URL);
+    const filler = new Queue(name, { connection: redis });
+    cleanUps.push(async () => {
+      await filler.obliterate({ force: true });
+      await filler.close();
+      redis.disconnect();
+    });
+    expect(await queue.depth()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
+    await filler.add('retry', { failedId: 1 });
+    await filler.add('retry', { failedId: 2 });
+    await filler.add('retry', { failedId: 3 }, { delay: 3_600_000 });
+    expect(await queue.depth()).toEqual({ waiting: 2, delayed: 1, active: 0, failed: 0 });
+  });
+
+  it('fails instead of waiting while Redis is down, logs it once, and finds it when it is there', async () => {
+    const port = await freePort();
+    const { queue, logger } = opened(`redis://127.0.0.1:${port}`);
+    await expect(queue.depth()).rejects.toThrow();
+    await expect(queue.depth()).rejects.toThrow();
+    expect(logger.lines.map(({ level }) => level)).toEqual(['warn']);
+
+    const door = createServer((client) => {
+      const redis = connect(Number(REDIS.port || 6379), REDIS.hostname);
+      client.pipe(redis).pipe(client);
+      client.on('error', () => redis.destroy());
+      redis.on('error', () => client.destroy());
+    });
+    cleanUps.push(
+      () => new Promise((resolve) => door.close(resolve)),
+      () => queue.close(),
+    );
+    await new Promise<void>((resolve) => door.listen(port, '127.0.0.1', resolve));
+    await vi.waitFor(() => queue.ping(), { timeout: 20_000, interval: 50 });
+    expect(await queue.depth()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
+    expect(logger.lines.map(({ level }) => level)).toEqual(['warn', 'info']);
+  });
+
+  it('can be closed though Redis was never there', async () => {
+    const port = await freePort();
+    const { queue } = opened(`redis://127.0.0.1:${port}`);
+    await queue.close();
+  });
+});
+
+describe('health over the real Redis', () => {
+  it('is up with a latency, and down without it', async () => {
+    const { queue } = opened(REDIS_URL);
+    const { queue: lost } = opened(`redis://127.0.0.1:${await freePort()}`);
+    const report = await createHealth({
+      redis: { needed: true, check: () => queue.ping() },
+      lost: { needed: false, check: () => lost.ping() },
+    }).report();
+    expect(report.status).toBe('degraded');
+    expect(report.checks.redis).toEqual({ status: 'up', needed: true, latencyMs: expect.any(Number) });
+    expect(report.checks.lost?.status).toBe('down');
+  });
+});
