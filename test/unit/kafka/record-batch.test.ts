@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../../adapters/kafka/crc32c.ts';
+import { decodeRecords, RecordFormatError, readBatches } from '../../../adapters/kafka/record-batch.ts';
+import { batchesFrom, batchFrom } from './arbitrary-batch.ts';
+import { encodeBatch, record } from './encode-batch.ts';
+
+const all = (recordSet: Buffer) =>
+  readBatches(recordSet).flatMap((batch) => decodeRecords(batch, batch.payload, 0, Number.MAX_SAFE_INTEGER));
+
+const concat = async (batches: Parameters<typeof encodeBatch>[0][]) =>
+  Buffer.concat(await Promise.all(batches.map((batch) => encodeBatch(batch))));
+
+describe('record batches', () => {
+  it('decode to what kafkajs encoded', async () => {
+    await fc.assert(
+      fc.asyncProperty(batchesFrom(0, 3), async (batches) => {
+        const recordSet = await concat(batches);
+        expect(all(recordSet)).toEqual(batches.flatMap(({ records }) => records));
+        expect(readBatches(recordSet).map(({ baseOffset, lastOffset }) => ({ baseOffset, lastOffset }))).toEqual(
+          batches.map(({ baseOffset, lastOffset }) => ({ baseOffset, lastOffset })),
+        );
+      }),
+    );
+  });
+
+  it('are left out when cut off, at every byte', async () => {
+    const [first, second] = await Promise.all([
+      encodeBatch({ baseOffset: 5, records: [record(5), record(7)] }),
+      encodeBatch({ baseOffset: 8, records: [record(8)] }),
+    ]);
+    const recordSet = Buffer.concat([first, second]);
+    for (let length = 0; length <= recordSet.length; length += 1) {
+      const whole = (length >= first.length ? 1 : 0) + (length === recordSet.length ? 1 : 0);
+      expect(readBatches(recordSet.subarray(0, length))).toHaveLength(whole);
+    }
+  });
+
+  it('give the records of a range alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(batchFrom(100), fc.nat({ max: 60 }), fc.nat({ max: 60 }), async (batch, from, length) => {
+        const [read] = readBatches(await encodeBatch(batch));
+        const range = { from: 95 + from, to: 95 + from + length };
+        expect(read && decodeRecords(read, read.payload, range.from, range.to)).toEqual(
+          batch.records.filter(({ offset }) => offset >= range.from && offset < range.to),
+        );
+      }),
+    );
+  });
+
+  it('are refused when any byte under the checksum has changed', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0), record(1)] });
+    for (let at = 17; at < encoded.length; at += 1) {
+      const damaged = Buffer.from(encoded);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at);
+      expect(() => readBatches(damaged)).toThrow(RecordFormatError);
+    }
+  });
+
+  it('before a damaged one are read', async () => {
+    const recordSet = await concat([
+      { baseOffset: 0, records: [record(0)] },
+      { baseOffset: 1, records: [record(1)] },
+    ]);
+    recordSet.writeUInt8(recordSet.readUInt8(recordSet.length - 1) ^ 1, recordSet.length - 1);
+    expect(all(recordSet)).toEqual([record(0)]);
+  });
+
+  it('whose records end too early or too late are refused, without reading beyond them', async () => {
+    const [batch] = readBatches(await encodeBatch({ baseOffset: 0, records: [record(0), record(1)] }));
+    if (batch === undefined) throw new Error('no batch');
+    for (let length = 0; length < batch.payload.length; length += 1) {
+      expect(() => decodeRecords(batch, batch.payload.subarray(0, length), 0, 10)).toThrow(RecordFormatError);
+    }
+    expect(() => decodeRecords({ ...batch, recordCount: 3 }, batch.payload, 0, 10)).toThrow(RecordFormatError);
+  });
+
+  it('take the broker’s time where the topic says so', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0), record(1)], appendTimestamp: 42 });
+    expect(all(encoded).map(({ timestamp }) => timestamp)).toEqual([42, 42]);
+  });
+
+  it('tell null from empty', async () => {
+    const records = [
+      { ...record(0), key: null, value: null },
+      { ...record(1), key: Buffer.alloc(0), value: Buffer.alloc(0) },
+    ];
+    expect(all(await encodeBatch({ baseOffset: 0, records }))).toEqual(records);
+  });
+
+  it('have views of what was sent instead of copies', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0)] });
+    expect(all(encoded)[0]?.value?.buffer).toBe(encoded.buffer);
+  });
+
+  it('beyond 2^53 are refused', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0)] });
+    encoded.writeBigInt64BE(2n ** 53n, 0);
+    expect(() => readBatches(encoded)).toThrow(RangeError);
+  });
+
+  it('of the time before Kafka 0.11 are refused in words that say what to do', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0)] });
+    encoded.writeInt8(1, 16);
+    expect(() => readBatches(encoded)).toThrow(/format 1.*copy them to a new topic/);
+  });
+});
+
+describe('crc32c', () => {
+  it('has the check value of its specification', () => {
+    expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
+    expect(crc32c(Buffer.alloc(32))).toBe(0x8a9136aa);
+    expect(crc32c(Buffer.alloc(0))).toBe(0);
+  });
+});
