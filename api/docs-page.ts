@@ -72,7 +72,7 @@ export function renderDocs(document: Document, origin: string): Fragment {
 <body>
 <header>
 <h1>${document.info.title} API</h1>
-<p>${document.info.description}</p>
+<p>${prose(document.info.description)}</p>
 <p>Machine-readable: <a href="/openapi.json">openapi.json</a></p>
 </header>
 <nav aria-label="Contents">
@@ -101,6 +101,12 @@ ${Object.entries(PROBLEMS).map(
 </html>`;
 }
 
+/** Text in which `backticks` mark code. */
+function prose(text = ''): Fragment {
+  const parts = text.split('`');
+  return html`${parts.map((part, index) => (index % 2 === 0 ? part : html`<code>${part}</code>`))}`;
+}
+
 function operationsOf(document: Document): Operation[] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
     Object.entries(item as Record<string, Omit<Operation, 'method' | 'path'>>)
@@ -121,7 +127,7 @@ function article(operation: Operation, schemas: Record<string, Schema>, origin: 
   const body = operation.requestBody?.content['application/json']?.schema;
   return html`<article id="${anchor(operation)}">
 <h3>${name(operation)}</h3>
-<p>${operation.description}</p>
+<p>${prose(operation.description)}</p>
 ${body ? html`<p>Request body: ${typeOf(body)}</p>` : ''}
 <pre tabindex="0">${curl(operation, body && resolved(body, schemas), origin)}</pre>
 <div class="scroll"><table><thead><tr><th>Status</th><th>Meaning</th><th>Body</th></tr></thead><tbody>
@@ -158,7 +164,7 @@ function fields(schema: Schema): Fragment {
   return html`<div class="scroll"><table><thead><tr><th>Field</th><th>Type</th><th>Meaning</th></tr></thead><tbody>
 ${Object.entries(schema.properties ?? {}).map(
   ([key, property]) => html`<tr><td><code>${key}</code>${schema.required?.includes(key) ? '' : ' (optional)'}</td>
-<td>${typeOf(property)}</td><td>${property.description ?? ''}${nested(property)}</td></tr>`,
+<td>${typeOf(property)}</td><td>${prose(property.description)}${nested(property)}</td></tr>`,
 )}</tbody></table></div>`;
 }
 

@@ -68,7 +68,7 @@ const start = createRoute({
   responses: {
     200: answer('It was running already.', StartedSchema),
     202: answer('It has been started; /status shows how it comes up.', StartedSchema),
-    ...problemResponses('refused', 'control-unavailable', 'internal'),
+    ...problemResponses('refused', 'too-large', 'control-unavailable', 'internal'),
   },
 });
 
@@ -81,7 +81,7 @@ const stop = createRoute({
   responses: {
     200: answer('It has stopped, or was not running.', StateSchema),
     202: answer('It is stopping: batches under way are still committing.', StateSchema),
-    ...problemResponses('control-unavailable', 'internal'),
+    ...problemResponses('too-large', 'control-unavailable', 'internal'),
   },
 });
 
@@ -94,7 +94,7 @@ const pause = createRoute({
   responses: {
     200: answer('It is paused.', StateSchema),
     202: answer('It is about to be.', StateSchema),
-    ...problemResponses('not-running', 'control-unavailable', 'internal'),
+    ...problemResponses('not-running', 'too-large', 'control-unavailable', 'internal'),
   },
 });
 
@@ -107,7 +107,7 @@ const resume = createRoute({
   responses: {
     200: answer('It is running.', StateSchema),
     202: answer('It is about to be.', StateSchema),
-    ...problemResponses('not-running', 'control-unavailable', 'internal'),
+    ...problemResponses('not-running', 'too-large', 'control-unavailable', 'internal'),
   },
 });
 

@@ -59,6 +59,11 @@ describe('problems', () => {
     expect(operationOf(document, 'PUT', `${PREFIX}/lanes`)?.responses).toHaveProperty(String(status));
   });
 
+  it('cover a body where none is asked for', async () => {
+    const { request } = createTestApp();
+    expect((await request('POST', `${PREFIX}/start`, { json: 'x'.repeat(20_000) })).status).toBe(413);
+  });
+
   it('tell nothing of what went wrong inside; the log does, under the same request id', async () => {
     const control = {
       ...createMemoryControl(),

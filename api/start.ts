@@ -1,0 +1,77 @@
+/** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
+import type { LogReader, Store } from '../activities/ports.ts';
+import type { Config } from '../platform/config.ts';
+import { createHealth, type HealthCheck } from '../platform/health.ts';
+import { type Listening, listen } from '../platform/http-server.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { IngestionSettings } from '../workflows/contracts.ts';
+import type { IngestionControlPort } from '../workflows/control-port.ts';
+import { allowEveryone, createApp } from './app.ts';
+import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
+
+/** Everything the API asks. Each `ping` resolves when its server answers. */
+export interface ApiServers {
+  control: Omit<IngestionControlPort, 'close'>;
+  reader: Pick<LogReader, 'bounds' | 'partitions'>;
+  store: { positions: Pick<Store['positions'], 'list'> };
+  counters: IngestionCounters;
+  queue: RetryQueueDepth & { ping(): Promise<void> };
+  database: { ping(): Promise<unknown> };
+  registry: { ping(): Promise<unknown> };
+}
+
+/**
+ * Listens on API_HOST and API_PORT.
+ * @throws when the port can't be had
+ */
+export async function startApi(
+  config: Config,
+  servers: ApiServers,
+  { logger, metrics }: { logger: Logger; metrics: Metrics },
+): Promise<Listening> {
+  if (config.nodeEnv === 'production') {
+    logger.warn('the API lets everyone in who reaches it: keep its port inside your network');
+  }
+  const settings = ingestionSettings(config);
+  const app = createApp({
+    control: servers.control,
+    settings,
+    bounds: (partitions) => servers.reader.bounds(partitions),
+    positions: (scope) => servers.store.positions.list(scope),
+    counters: servers.counters,
+    queue: servers.queue,
+    health: createHealth(healthChecks(servers, settings.topics)),
+    metrics,
+    logger,
+    authenticate: allowEveryone,
+  });
+  const listening = await listen(app.fetch, config.api);
+  const url = `http://${listening.host.includes(':') ? `[${listening.host}]` : listening.host}:${listening.port}`;
+  logger.info('API listens', { url, docs: `${url}/docs` });
+  return listening;
+}
+
+/** What the configuration says of an ingestion that is started now. */
+export function ingestionSettings({ kafka, topics, ingestion }: Config): IngestionSettings {
+  return {
+    consumerGroup: kafka.consumerGroup,
+    topics: Object.values(topics),
+    lanes: ingestion.lanes,
+    startPosition: ingestion.startPosition,
+    outOfRange: ingestion.outOfRange,
+    sliceMs: ingestion.sliceMs,
+    laneTimeoutMs: ingestion.laneTimeoutMs,
+  };
+}
+
+/** Without Redis only retries wait, and nothing is lost; without one of the others nothing is ingested. */
+function healthChecks(servers: ApiServers, topics: string[]): Record<string, HealthCheck> {
+  return {
+    database: { needed: true, check: () => servers.database.ping() },
+    redis: { needed: false, check: () => servers.queue.ping() },
+    kafka: { needed: true, check: () => servers.reader.partitions(topics) },
+    registry: { needed: true, check: () => servers.registry.ping() },
+    temporal: { needed: true, check: () => servers.control.health() },
+  };
+}
