@@ -91,6 +91,11 @@ export class OffsetOutOfRangeError extends Error {
   }
 }
 
+/** Kafka can't be asked now, or knows nothing of the topic: wait and try again. The message is safe to show. */
+export class LogUnavailableError extends Error {
+  override readonly name = 'LogUnavailableError';
+}
+
 /** The topic vanished for a while and may be another one under the same name now. */
 export class LogIdentityError extends Error {
   override readonly name = 'LogIdentityError';
@@ -153,19 +158,16 @@ export interface ClaimedRange extends TopicPartition {
 export type Delivery = {
   /** Index into the batch's `slices`. */
   slice: number;
-  offset: number;
-  recordTimestamp: number;
+  record: LogRecord;
 } & (
   | { kind: 'tombstone' }
-  | { kind: 'stage'; event: StagedEvent }
-  | { kind: 'filtered'; event: StagedEvent }
+  | { kind: 'stage' | 'filtered'; event: StagedEvent; schemaId: number }
   | {
       kind: 'rejected';
       rejection: Rejection;
       schemaId: number | null;
       /** What could still be told of the event. */
       event: Partial<Pick<StagedEvent, 'eventId' | 'eventType' | 'organizationId' | 'eventTimestamp'>>;
-      raw: LogRecord;
     }
 );
 

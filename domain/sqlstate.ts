@@ -23,7 +23,7 @@ const BY_CLASS: Readonly<Record<string, RefusalClass>> = {
   '40': 'again', // serialization failure, deadlock
   '42': 'server', // no such table or column, no privilege: the installation is at fault, not the event
   '53': 'server', // insufficient resources: disk full, out of memory, too many connections
-  '54': 'server', // program limit exceeded
+  '54': 'data', // program limit exceeded, such as a value too large for an index
   '55': 'server', // object not in prerequisite state, lock not available
   '57': 'server', // operator intervention: shutdown, cancelled
   '58': 'server', // system error outside PostgreSQL
@@ -36,7 +36,6 @@ const BY_CODE: Readonly<Record<string, RefusalClass>> = {
   CF001: 'fenced',
   CF002: 'again',
   CF003: 'server', // the books don't balance: a defect of ours, loud and never charged to an event
-  // A check on the chain itself, not on a row of an event; see `classifyRefusal`.
 };
 
 /** Constraints on our own bookkeeping: when one of them refuses, no event is at fault. */
@@ -50,8 +49,22 @@ export function classifyRefusal(code: string, constraint: string | null = null):
   if (constraint !== null && OUR_TABLES.some((table) => constraint.startsWith(table))) {
     return 'server';
   }
-  if (!/^[0-9A-Z]{5}$/.test(code)) {
+  if (!isSqlState(code)) {
     return 'server';
   }
   return BY_CODE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'unknown';
+}
+
+function isSqlState(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code);
+}
+
+/** Whether the connection is gone: the socket failed, or PostgreSQL shut down or ended it. */
+export function isConnectionLoss(code: string): boolean {
+  return !isSqlState(code) || code.startsWith('08') || code.startsWith('57P');
+}
+
+/** Whether the server lacks room for this very statement, so that a smaller one may pass. */
+export function isCapacity(code: string): boolean {
+  return code === '53200' || code === '53400';
 }

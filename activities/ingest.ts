@@ -1,0 +1,105 @@
+/**
+ * Records of the log → a batch that is ready to be written. Plain functions without Temporal, so that lanes and retries
+ * do the very same. Part of the hot path: no promise for an event whose schema is known.
+ */
+import { crc32 } from 'node:zlib';
+import type { Entity } from '../domain/events.ts';
+import { identify, isRejection, validate } from '../domain/validate.ts';
+import type {
+  Batch,
+  BatchSlice,
+  ClaimedRange,
+  Decoded,
+  Delivery,
+  EventDecoder,
+  Fingerprint,
+  LogRecord,
+  LogSlice,
+} from './ports.ts';
+
+export interface IngestRules {
+  /** Valid events of other types are filtered: logged, not staged. */
+  eventTypes: ReadonlySet<string>;
+  /** The one entity a topic carries; a topic that is missing here carries any. */
+  entityOfTopic: ReadonlyMap<string, Entity>;
+  /** How far back an event may lie, in milliseconds. */
+  lateWindowMs: number;
+}
+
+/** Finds the claimed range that a slice belongs to. */
+export type RangeOf = (slice: LogSlice) => ClaimedRange;
+
+/**
+ * @param now epoch milliseconds
+ * @throws RegistryUnavailableError when a schema is needed and the registry can't be asked: nothing is lost, call again
+ */
+export async function prepareBatch(
+  slices: readonly LogSlice[],
+  rangeOf: RangeOf,
+  runId: string,
+  decoder: EventDecoder,
+  rules: IngestRules,
+  now: number,
+): Promise<Batch> {
+  const batch: Batch = { runId, slices: [], deliveries: [] };
+  const lateWindowStart = now - rules.lateWindowMs;
+  for (let index = 0; index < slices.length; index += 1) {
+    const slice = slices[index] as LogSlice;
+    const expectedEntity = rules.entityOfTopic.get(slice.topic) ?? null;
+    for (const record of slice.records) {
+      if (record.value === null) {
+        batch.deliveries.push({ kind: 'tombstone', slice: index, record });
+        continue;
+      }
+      const pending = decoder.decode(record.value);
+      const decoded = pending instanceof Promise ? await pending : pending;
+      batch.deliveries.push(toDelivery(index, record, decoded, expectedEntity, lateWindowStart, rules));
+    }
+    batch.slices.push(toBatchSlice(slice, rangeOf(slice)));
+  }
+  return batch;
+}
+
+function toDelivery(
+  slice: number,
+  record: LogRecord,
+  decoded: Decoded,
+  expectedEntity: Entity | null,
+  lateWindowStart: number,
+  rules: IngestRules,
+): Delivery {
+  if (!decoded.ok) {
+    const { rejection, schemaId } = decoded;
+    return { kind: 'rejected', slice, record, rejection, schemaId, event: {} };
+  }
+  const { schemaId } = decoded;
+  const { event } = decoded;
+  const context = { recordTimestamp: record.timestamp, expectedEntity, lateWindowStart };
+  const checked = validate(event, context);
+  if (isRejection(checked)) {
+    return { kind: 'rejected', slice, record, rejection: checked, schemaId, event: identify(event, context) };
+  }
+  const kind = rules.eventTypes.has(checked.eventType) ? 'stage' : 'filtered';
+  return { kind, slice, record, event: checked, schemaId };
+}
+
+function toBatchSlice(slice: LogSlice, range: ClaimedRange): BatchSlice {
+  const last = slice.records.at(-1);
+  return {
+    range,
+    from: slice.from,
+    next: slice.next,
+    records: slice.records.length,
+    absent: slice.next - slice.from - slice.records.length,
+    last: last === undefined ? null : fingerprintOf(last),
+  };
+}
+
+/** What identifies a record, to notice later that the topic is another one. */
+export function fingerprintOf(record: LogRecord): Fingerprint {
+  return {
+    offset: record.offset,
+    timestamp: record.timestamp,
+    checksum: record.value === null ? 0 : crc32(record.value),
+  };
+}

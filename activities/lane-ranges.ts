@@ -1,0 +1,168 @@
+/**
+ * Which ranges a lane holds and where they stand: claiming them, checking that the log under them is still the same,
+ * and moving them when it is not.
+ */
+import type { LaneInput, OutOfRangePolicy } from '../workflows/contracts.ts';
+import { fingerprintOf } from './ingest.ts';
+import type { LaneConnection } from './lane-connection.ts';
+import {
+  type ClaimedRange,
+  type LaneObserver,
+  type LogReader,
+  LogUnavailableError,
+  type OffsetOutOfRangeError,
+  type PartitionBounds,
+  type TopicPartition,
+} from './ports.ts';
+
+export interface LaneRanges {
+  /** Takes the ranges over; those without a position begin where the input says. */
+  claim(): Promise<void>;
+  /** Checks each held range against the log, and moves those whose topic was made again. */
+  verify(): Promise<void>;
+  /**
+   * Applies the policy to a position that the log doesn't have (any more).
+   * @throws OffsetOutOfRangeError under the policy `fail`
+   */
+  outOfRange(error: OffsetOutOfRangeError): Promise<void>;
+  /** @throws Error for a partition that the lane doesn't hold */
+  of(at: TopicPartition): ClaimedRange;
+  held(): readonly ClaimedRange[];
+  advance(at: TopicPartition, next: number): void;
+}
+
+export interface LaneRangesDeps {
+  reader: LogReader;
+  connection: LaneConnection;
+  observer: LaneObserver;
+  /** Who takes the leases, for people. */
+  owner: string;
+}
+
+const key = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
+
+export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRanges {
+  const { reader, connection, observer } = deps;
+  const held = new Map<string, ClaimedRange>();
+
+  function of(at: TopicPartition): ClaimedRange {
+    const range = held.get(key(at));
+    if (range === undefined) {
+      throw new Error(`${at.topic}[${at.partition}] is not held by this lane`);
+    }
+    return range;
+  }
+
+  async function claim(): Promise<void> {
+    const positions = await connection.positions();
+    const known = new Set((await positions.known(input.consumerGroup, input.partitions)).map(key));
+    const fresh = input.partitions.filter((at) => !known.has(key(at)));
+    const bounds = new Map((await asked(() => reader.bounds(fresh))).map((found) => [key(found), found]));
+    const claimed = await positions.claim({
+      scope: input.consumerGroup,
+      runId: input.runId,
+      owner: deps.owner,
+      ranges: input.partitions.map(({ topic, partition }) => ({
+        topic,
+        partition,
+        initial: startOf(bounds.get(key({ topic, partition })), input.startPosition),
+        rangeStart: 0,
+        endOffset: null,
+      })),
+    });
+    held.clear();
+    for (const range of claimed) {
+      held.set(key(range), range);
+    }
+  }
+
+  async function verify(): Promise<void> {
+    const bounds = new Map((await asked(() => reader.bounds([...held.values()]))).map((found) => [key(found), found]));
+    for (const range of [...held.values()]) {
+      const now = bounds.get(key(range));
+      if (now !== undefined && (await isAnotherLog(range, now))) {
+        await startOver(range, now);
+      }
+    }
+  }
+
+  /**
+   * Kafka of this protocol level gives topics no identity we could ask for, but the record we last wrote tells: another
+   * one at its offset, or a log that ends before our position, is another log. A record that retention or compaction
+   * took away proves nothing.
+   */
+  async function isAnotherLog(range: ClaimedRange, now: PartitionBounds): Promise<boolean> {
+    if (range.nextOffset > now.end) {
+      return input.outOfRange !== 'fail';
+    }
+    if (range.last === null || range.last.offset < now.earliest) {
+      return false;
+    }
+    const { topic, partition } = range;
+    const { offset } = range.last;
+    const record = await asked(() => reader.readOne({ topic, partition, offset }));
+    if (record === null) {
+      return false;
+    }
+    const found = fingerprintOf(record);
+    return found.timestamp !== range.last.timestamp || found.checksum !== range.last.checksum;
+  }
+
+  async function startOver(range: ClaimedRange, now: PartitionBounds): Promise<void> {
+    const positions = await connection.positions();
+    const { topic, partition } = range;
+    const again = await positions.reincarnate(range, now.earliest, input.consumerGroup, input.runId, deps.owner);
+    held.set(key(range), again);
+    observer.incident('topic_made_again', { topic, partition, from: range.nextOffset, to: now.earliest });
+  }
+
+  async function outOfRange(error: OffsetOutOfRangeError): Promise<void> {
+    const range = of(error.at);
+    const { topic, partition } = range;
+    const { earliest, end } = error.bounds;
+    if (input.outOfRange === 'fail') {
+      observer.incident('offset_out_of_range', { topic, partition, from: range.nextOffset, to: null });
+      throw error;
+    }
+    if (range.nextOffset > end) {
+      // Beyond the end: no retention does that, the log is another one.
+      await startOver(range, error.bounds);
+      return;
+    }
+    const to = targetOf(input.outOfRange, earliest, end);
+    const positions = await connection.positions();
+    held.set(key(range), await positions.jump(range, to, 'retention', input.runId));
+    observer.incident('offsets_lost', { topic, partition, from: range.nextOffset, to });
+  }
+
+  return {
+    claim,
+    verify,
+    outOfRange,
+    of,
+    held: () => [...held.values()],
+    advance: (at, next) => {
+      held.set(key(at), { ...of(at), nextOffset: next });
+    },
+  };
+}
+
+/** Whatever keeps Kafka from answering is worth waiting for. */
+async function asked<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    throw new LogUnavailableError(`Kafka did not answer: ${error instanceof Error ? error.message : 'unknown'}`);
+  }
+}
+
+function startOf(bounds: PartitionBounds | undefined, start: LaneInput['startPosition']): number {
+  if (bounds === undefined) {
+    return 0;
+  }
+  return start === 'earliest' ? bounds.earliest : bounds.end;
+}
+
+function targetOf(policy: Exclude<OutOfRangePolicy, 'fail'>, earliest: number, end: number): number {
+  return policy === 'earliest' ? earliest : end;
+}

@@ -1,0 +1,26 @@
+/** What can hold a lane up: reading from Kafka, writing to PostgreSQL, or the work in between (registry, claims). */
+export type TroubleSource = 'read' | 'work' | 'write';
+
+/** What a lane waits for at the moment, in safe words. */
+export interface TroubleBoard {
+  set(source: TroubleSource, reason: string | null): void;
+  current(): string | null;
+}
+
+/** @param onChange called when what is shown changes */
+export function createTroubleBoard(onChange: (reason: string | null) => void): TroubleBoard {
+  const reasons: Record<TroubleSource, string | null> = { read: null, work: null, write: null };
+  let shown: string | null = null;
+  return {
+    set: (source, reason) => {
+      reasons[source] = reason;
+      // The write first: whatever is behind it can't move before it does.
+      const next = reasons.write ?? reasons.work ?? reasons.read;
+      if (next !== shown) {
+        shown = next;
+        onChange(next);
+      }
+    },
+    current: () => shown,
+  };
+}

@@ -1,0 +1,290 @@
+/**
+ * A lane: reads its partitions from where PostgreSQL says they stand and writes batch after batch, until its slice of
+ * time is over or it is told to stop. While one batch is being written the next one is fetched and decoded.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  addTotals,
+  type LaneInput,
+  type LaneProgress,
+  type LaneResult,
+  type LaneTotals,
+  NO_TOTALS,
+} from '../workflows/contracts.ts';
+import { type IngestRules, prepareBatch } from './ingest.ts';
+import { createLaneConnection } from './lane-connection.ts';
+import { createLaneRanges } from './lane-ranges.ts';
+import { createTroubleBoard } from './lane-trouble.ts';
+import { persevere } from './patience.ts';
+import { persist } from './persist.ts';
+import {
+  type Batch,
+  type BatchResult,
+  type EventDecoder,
+  type LaneObserver,
+  LogIdentityError,
+  type LogReader,
+  type LogSession,
+  type LogSlice,
+  LogUnavailableError,
+  OffsetOutOfRangeError,
+  RegistryUnavailableError,
+  type Store,
+  WriteError,
+} from './ports.ts';
+
+export interface LaneOptions extends IngestRules {
+  /** Most records in one batch. */
+  maxRecords: number;
+  /** How long the first record of a batch waits for more, in milliseconds. */
+  lingerMs: number;
+  /** Names this worker in leases and heartbeats. */
+  worker: string;
+}
+
+export interface LaneDeps {
+  reader: LogReader;
+  decoder: EventDecoder;
+  store: Store;
+  observer: LaneObserver;
+  options: LaneOptions;
+}
+
+export interface LaneControl {
+  /** Aborts on pause, stop and shutdown: the batch under way is finished, if PostgreSQL lets it within the grace. */
+  signal: AbortSignal;
+  report(progress: LaneProgress): void;
+}
+
+/** How long a batch under way may still take after an abort, in milliseconds: a pause takes effect within 2 s. */
+const ABORT_GRACE = 1_500;
+
+/** @throws FencedError when another lane took a range over, OffsetOutOfRangeError under the policy `fail` */
+export async function runLane(deps: LaneDeps, input: LaneInput, control: LaneControl): Promise<LaneResult> {
+  const lane = createLane(deps, input, control);
+  const sliceEnd = AbortSignal.timeout(input.sliceMs);
+  const stop = AbortSignal.any([control.signal, sliceEnd, lane.broken]);
+  try {
+    await lane.start(stop);
+    while (!stop.aborted) {
+      await lane.read(stop);
+    }
+  } catch (error) {
+    if (!(stop.aborted && isAbort(error))) {
+      await lane.close();
+      throw error;
+    }
+  }
+  await lane.finish();
+  await lane.close();
+  if (lane.broken.aborted) {
+    throw lane.broken.reason;
+  }
+  return {
+    reason: control.signal.aborted ? 'cancelled' : 'slice-ended',
+    totals: lane.totals(),
+    watermarks: lane.watermarks().map(({ topic, partition, next }) => ({ topic, partition, next })),
+  };
+}
+
+function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
+  const { reader, decoder, store, observer, options } = deps;
+  const broken = new AbortController();
+  const grace = new AbortController();
+  const connection = createLaneConnection(store, () => ranges.held());
+  const ranges = createLaneRanges({ reader, connection, observer, owner: `${options.worker}/${input.lane}` }, input);
+  const ends = new Map<string, number>();
+  let totals: LaneTotals = NO_TOTALS;
+  let writing: Promise<void> = Promise.resolve();
+
+  function watermarks() {
+    return ranges.held().map(({ topic, partition, nextOffset }) => ({
+      topic,
+      partition,
+      next: nextOffset,
+      end: Math.max(ends.get(`${topic}/${partition}`) ?? nextOffset, nextOffset),
+    }));
+  }
+
+  function report(): void {
+    control.report({
+      lane: input.lane,
+      worker: options.worker,
+      totals,
+      watermarks: watermarks(),
+      trouble: trouble.current(),
+    });
+  }
+
+  const trouble = createTroubleBoard((reason) => {
+    if (reason === null) {
+      observer.recovered();
+    } else {
+      observer.stalled(reason);
+    }
+    report();
+  });
+
+  /** Waits out the trouble of servers; lets everything else out. */
+  async function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const result = await persevere(
+      async () => {
+        try {
+          return await attempt();
+        } catch (error) {
+          if (error instanceof WriteError) {
+            connection.drop();
+          }
+          throw error;
+        }
+      },
+      troubleOf,
+      (reason) => trouble.set('work', reason),
+      signal,
+    );
+    trouble.set('work', null);
+    return result;
+  }
+
+  async function start(signal: AbortSignal): Promise<void> {
+    report();
+    await patiently(async () => {
+      await ranges.claim();
+      await ranges.verify();
+    }, signal);
+    report();
+  }
+
+  /** Reads until `signal` aborts, or until the positions had to be moved and reading must begin anew. */
+  async function read(signal: AbortSignal): Promise<void> {
+    const session = reader.open(
+      ranges
+        .held()
+        .map(({ topic, partition, nextOffset, endOffset }) => ({ topic, partition, from: nextOffset, to: endOffset })),
+    );
+    const watch = setInterval(() => trouble.set('read', session.trouble), TROUBLE_INTERVAL);
+    try {
+      await pump(session, signal);
+    } catch (error) {
+      await writing;
+      if (error instanceof OffsetOutOfRangeError) {
+        await patiently(() => ranges.outOfRange(error), signal);
+      } else if (error instanceof LogIdentityError) {
+        await patiently(() => ranges.verify(), signal);
+      } else {
+        throw error;
+      }
+    } finally {
+      clearInterval(watch);
+      trouble.set('read', null);
+      await session.close();
+    }
+  }
+
+  async function pump(session: LogSession, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const asked = performance.now();
+      const slices = await session.next({ maxRecords: options.maxRecords, lingerMs: options.lingerMs, signal });
+      if (slices.length === 0) {
+        return;
+      }
+      const fetched = performance.now();
+      const batch = await patiently(
+        () => prepareBatch(slices, ranges.of, input.runId, decoder, options, Date.now()),
+        signal,
+      );
+      const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
+      await writing;
+      if (broken.signal.aborted) {
+        return;
+      }
+      writing = write(batch, slices, seconds).catch((error) => broken.abort(error));
+    }
+  }
+
+  async function write(
+    batch: Batch,
+    slices: readonly LogSlice[],
+    seconds: { fetch: number; decode: number },
+  ): Promise<void> {
+    const began = performance.now();
+    let result: BatchResult;
+    try {
+      result = await persist(
+        {
+          writer: () => connection.writer(),
+          drop: () => connection.drop(),
+          observer,
+          onTrouble: (reason) => trouble.set('write', reason),
+        },
+        batch,
+        grace.signal,
+      );
+    } catch (error) {
+      if (grace.signal.aborted) {
+        return; // Not committed: whoever reads next begins with this batch.
+      }
+      throw error;
+    }
+    trouble.set('write', null);
+    const committed = Date.now();
+    for (const slice of slices) {
+      ranges.advance(slice, slice.next);
+      ends.set(`${slice.topic}/${slice.partition}`, slice.endOffset);
+    }
+    const counts = result.slices.reduce<LaneTotals>(addTotals, NO_TOTALS);
+    totals = addTotals(totals, counts);
+    observer.batchWritten({
+      slices,
+      counts,
+      events: result.events,
+      seconds: { ...seconds, write: (performance.now() - began) / 1000 },
+      latencies: latenciesOf(slices, committed),
+    });
+    report();
+  }
+
+  /** Lets the batch under way finish, but no longer than the grace. */
+  async function finish(): Promise<void> {
+    await Promise.race([writing, sleep(ABORT_GRACE, undefined, { ref: false })]);
+    grace.abort();
+  }
+
+  async function close(): Promise<void> {
+    grace.abort();
+    observer.released(ranges.held());
+    await Promise.race([connection.close(), sleep(ABORT_GRACE, undefined, { ref: false })]);
+  }
+
+  return { start, read, finish, close, watermarks, totals: () => totals, broken: broken.signal };
+}
+
+/** How often a stall of the reader is looked for, in milliseconds. */
+const TROUBLE_INTERVAL = 500;
+
+/** Safe words for what is worth waiting for, null for everything else. */
+function troubleOf(error: unknown): string | null {
+  if (error instanceof WriteError) {
+    return `PostgreSQL is in trouble (${error.code})`;
+  }
+  if (error instanceof RegistryUnavailableError || error instanceof LogUnavailableError) {
+    return error.message;
+  }
+  return null;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function latenciesOf(slices: readonly LogSlice[], committed: number): number[] {
+  const latencies: number[] = [];
+  for (const slice of slices) {
+    for (const { timestamp } of slice.records) {
+      if (timestamp >= 0) {
+        latencies.push(Math.max(0, committed - timestamp) / 1000);
+      }
+    }
+  }
+  return latencies;
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { createPool, type DatabasePool, type Interceptor, SchemaValidationError } from 'slonik';
+
+export interface DatabaseOptions {
+  /** postgres://user:password@host:port/database, `sslmode` allowed. */
+  url: string;
+  /** PEM file of the certificate authority; turns on TLS with full verification. */
+  caFile?: string | undefined;
+  /** Most connections at once; each lane holds one. */
+  poolSize: number;
+  applicationName: string;
+}
+
+/** Slonik checks rows against the type of a query only through such an interceptor. */
+const checkRows: Interceptor = {
+  name: 'check-rows',
+  transformRow: (context, query, row, _fields) => {
+    const validated = context.resultParser?.['~standard'].validate(row);
+    if (validated === undefined) {
+      return row;
+    }
+    if (validated instanceof Promise) {
+      throw new TypeError('row types must validate synchronously');
+    }
+    if (validated.issues) {
+      throw new SchemaValidationError(query, row, validated.issues);
+    }
+    return validated.value as typeof row;
+  },
+};
+
+/**
+ * A pool that never retries by itself (what a failed write means is decided in one place, see activities/persist.ts) and
+ * never leaves a statement or a transaction hanging on the server.
+ */
+export async function createDatabasePool(options: DatabaseOptions): Promise<DatabasePool> {
+  const url = new URL(options.url);
+  url.searchParams.set('application_name', options.applicationName);
+  return createPool(url.href, {
+    maxPoolSize: options.poolSize,
+    captureStackTrace: false,
+    connectionTimeout: 5_000,
+    // A lane keeps its connection for as long as it reads; its lease names the backend.
+    maximumConnectionAge: 'DISABLE_TIMEOUT',
+    connectionRetryLimit: 0,
+    queryRetryLimit: 0,
+    transactionRetryLimit: 0,
+    statementTimeout: 60_000,
+    idleInTransactionSessionTimeout: 30_000,
+    interceptors: [checkRows],
+    ...(options.caFile === undefined ? {} : { ssl: { ca: readFileSync(options.caFile), rejectUnauthorized: true } }),
+  });
+}
