@@ -8,54 +8,70 @@ export type Content = Unhashed<StagedLead> | Unhashed<StagedContact> | Unhashed<
 
 /**
  * 64 bits of a hash of an event's type, organization, time and data columns, as a signed decimal number for a
- * PostgreSQL bigint. Equal content gives equal numbers, whatever the metadata. The numbers are kept for as long as
- * the ledger is: a later version may add a column only as one that leaves the number alone while it is null.
+ * PostgreSQL bigint. Equal content gives equal numbers, whatever the metadata.
  */
 export function contentHash(content: Content): string {
-  const digest = hash('sha256', canonicalText(content), 'hex');
+  const digest = hash('sha256', JSON.stringify(columns(content)), 'hex');
   return BigInt.asIntN(64, BigInt(`0x${digest.slice(0, 16)}`)).toString();
 }
 
 /**
- * Names and values in a fixed order, each value with its length before it, so that no two contents give the same text.
- * Null columns are left out.
+ * The hashed columns in an order that never changes: the numbers live as long as the ledger. A column that is added
+ * later goes to the end, and only while it is not null, so that the events from before keep their numbers.
  */
-function canonicalText(content: Content): string {
-  return `${part('type', content.eventType)}${part('org', content.organizationId)}${part(
-    'time',
-    content.eventTimestamp,
-  )}${part('created', content.createdAt)}${part('updated', content.updatedAt)}${entityText(content)}`;
-}
-
-function entityText(content: Content): string {
+function columns(content: Content): ReadonlyArray<string | number | null> {
   switch (content.entity) {
     case 'lead':
-      return `${part('id', content.leadId)}${personText(content)}${part('source', content.source)}${part(
-        'status',
+      return [
+        content.eventType,
+        content.organizationId,
+        content.eventTimestamp,
+        content.createdAt,
+        content.updatedAt,
+        content.leadId,
+        content.firstName,
+        content.lastName,
+        content.email,
+        content.phone,
+        content.company,
+        content.title,
+        content.source,
         content.status,
-      )}${part('score', content.score)}${part('assigned', content.assignedTo)}`;
+        content.score,
+        content.assignedTo,
+      ];
     case 'contact':
-      return `${part('id', content.contactId)}${personText(content)}${part('lead', content.leadId)}`;
-    case 'opportunity':
-      return `${part('id', content.opportunityId)}${part('name', content.name)}${part('lead', content.leadId)}${part(
-        'contact',
+      return [
+        content.eventType,
+        content.organizationId,
+        content.eventTimestamp,
+        content.createdAt,
+        content.updatedAt,
         content.contactId,
-      )}${part('amount', content.amount)}${part('currency', content.currency)}${part('stage', content.stage)}${part(
-        'probability',
+        content.firstName,
+        content.lastName,
+        content.email,
+        content.phone,
+        content.company,
+        content.title,
+        content.leadId,
+      ];
+    case 'opportunity':
+      return [
+        content.eventType,
+        content.organizationId,
+        content.eventTimestamp,
+        content.createdAt,
+        content.updatedAt,
+        content.opportunityId,
+        content.name,
+        content.leadId,
+        content.contactId,
+        content.amount,
+        content.currency,
+        content.stage,
         content.probability,
-      )}${part('close', content.expectedCloseDate)}`;
+        content.expectedCloseDate,
+      ];
   }
-}
-
-function personText(person: Unhashed<StagedLead> | Unhashed<StagedContact>): string {
-  return `${part('first', person.firstName)}${part('last', person.lastName)}${part('email', person.email)}${part(
-    'phone',
-    person.phone,
-  )}${part('company', person.company)}${part('title', person.title)}`;
-}
-
-function part(name: string, value: string | number | null): string {
-  if (value === null) return '';
-  const text = typeof value === 'string' ? value : `${value}`;
-  return `${name}${text.length}:${text}`;
 }

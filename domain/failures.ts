@@ -46,7 +46,7 @@ export type FailureCode = keyof typeof FAILURES;
  */
 export interface Rejection {
   code: FailureCode;
-  /** For example `email: 300 characters, at most 255`. */
+  /** For example `data.email: 300 characters, at most 255`. */
   detail: string;
 }
 

@@ -146,10 +146,10 @@ function checkLead(lead: Unchecked<CRMLead>): Rejection | null {
   return (
     required('data.id', lead.id, MAX_CHARACTERS.entityId) ??
     checkPerson(lead) ??
-    required('source', lead.source, MAX_CHARACTERS.source) ??
-    required('status', lead.status, MAX_CHARACTERS.status) ??
-    (lead.score === null ? null : inRange('score', lead.score, INTEGER.min, INTEGER.max)) ??
-    optional('assignedTo', lead.assignedTo, MAX_CHARACTERS.assignedTo) ??
+    required('data.source', lead.source, MAX_CHARACTERS.source) ??
+    required('data.status', lead.status, MAX_CHARACTERS.status) ??
+    (lead.score === null ? null : inRange('data.score', lead.score, INTEGER.min, INTEGER.max)) ??
+    optional('data.assignedTo', lead.assignedTo, MAX_CHARACTERS.assignedTo) ??
     checkLifecycle(lead)
   );
 }
@@ -158,7 +158,7 @@ function checkContact(contact: Unchecked<CRMContact>): Rejection | null {
   return (
     required('data.id', contact.id, MAX_CHARACTERS.entityId) ??
     checkPerson(contact) ??
-    optional('leadId', contact.leadId, MAX_CHARACTERS.entityId) ??
+    optional('data.leadId', contact.leadId, MAX_CHARACTERS.entityId) ??
     checkLifecycle(contact)
   );
 }
@@ -166,31 +166,31 @@ function checkContact(contact: Unchecked<CRMContact>): Rejection | null {
 function checkOpportunity(opportunity: Unchecked<CRMOpportunity>): Rejection | null {
   return (
     required('data.id', opportunity.id, MAX_CHARACTERS.entityId) ??
-    required('name', opportunity.name, MAX_CHARACTERS.opportunityName) ??
-    optional('leadId', opportunity.leadId, MAX_CHARACTERS.entityId) ??
-    optional('contactId', opportunity.contactId, MAX_CHARACTERS.entityId) ??
+    required('data.name', opportunity.name, MAX_CHARACTERS.opportunityName) ??
+    optional('data.leadId', opportunity.leadId, MAX_CHARACTERS.entityId) ??
+    optional('data.contactId', opportunity.contactId, MAX_CHARACTERS.entityId) ??
     checkAmount(opportunity.amount) ??
     checkCurrency(opportunity.currency) ??
-    required('stage', opportunity.stage, MAX_CHARACTERS.stage) ??
-    inRange('probability', opportunity.probability, 0, 100) ??
-    checkDay('expectedCloseDate', opportunity.expectedCloseDate) ??
+    required('data.stage', opportunity.stage, MAX_CHARACTERS.stage) ??
+    inRange('data.probability', opportunity.probability, 0, 100) ??
+    checkDay('data.expectedCloseDate', opportunity.expectedCloseDate) ??
     checkLifecycle(opportunity)
   );
 }
 
 function checkPerson(person: Unchecked<CRMLead> | Unchecked<CRMContact>): Rejection | null {
   return (
-    required('firstName', person.firstName, MAX_CHARACTERS.firstName) ??
-    required('lastName', person.lastName, MAX_CHARACTERS.lastName) ??
-    required('email', person.email, MAX_CHARACTERS.email) ??
-    optional('phone', person.phone, MAX_CHARACTERS.phone) ??
-    optional('company', person.company, MAX_CHARACTERS.company) ??
-    optional('title', person.title, MAX_CHARACTERS.title)
+    required('data.firstName', person.firstName, MAX_CHARACTERS.firstName) ??
+    required('data.lastName', person.lastName, MAX_CHARACTERS.lastName) ??
+    required('data.email', person.email, MAX_CHARACTERS.email) ??
+    optional('data.phone', person.phone, MAX_CHARACTERS.phone) ??
+    optional('data.company', person.company, MAX_CHARACTERS.company) ??
+    optional('data.title', person.title, MAX_CHARACTERS.title)
   );
 }
 
 function checkLifecycle(data: { createdAt: EpochMillis | null; updatedAt: EpochMillis | null }): Rejection | null {
-  return checkTime('createdAt', data.createdAt) ?? checkTime('updatedAt', data.updatedAt);
+  return checkTime('data.createdAt', data.createdAt) ?? checkTime('data.updatedAt', data.updatedAt);
 }
 
 function required(field: string, text: string | null, limit: number): Rejection | null {
@@ -209,22 +209,22 @@ function checkText(field: string, text: string, limit: number): Rejection | null
 }
 
 function checkAmount(amount: DecimalText | null): Rejection | null {
-  if (amount === null) return missing('amount');
+  if (amount === null) return missing('data.amount');
   return toColumnAmount(amount) === null
     ? reject(
         'out_of_range',
-        `amount: at most ${AMOUNT.digitsBeforePoint} digits before and ${AMOUNT.digitsAfterPoint} after the point`,
+        `data.amount: at most ${AMOUNT.digitsBeforePoint} digits before and ${AMOUNT.digitsAfterPoint} after the point`,
       )
     : null;
 }
 
 function checkCurrency(currency: string | null): Rejection | null {
-  const problem = required('currency', currency, 3);
+  const problem = required('data.currency', currency, 3);
   if (problem !== null) return problem;
   const code = currency as string;
   return code.length === 3 && isLetter(code, 0) && isLetter(code, 1) && isLetter(code, 2)
     ? null
-    : reject('out_of_range', 'currency: must be three letters of ISO 4217');
+    : reject('out_of_range', 'data.currency: must be three letters of ISO 4217');
 }
 
 function isLetter(text: string, index: number): boolean {
