@@ -13,7 +13,7 @@ const COMPOSE_FILE = fileURLToPath(new URL('../docker-compose.yml', import.meta.
 export const SERVICES: Record<ServerName, string[]> = {
   kafka: ['kafka'],
   registry: ['schema-registry'],
-  temporal: ['temporal', 'temporal-ui'],
+  temporal: ['temporal'],
   postgres: ['postgres'],
   redis: ['redis'],
 };
