@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { connect, createServer } from 'node:net';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openRetryQueue, type RetryQueue } from '../../adapters/retries/queue.ts';
 import { createHealth } from '../../platform/health.ts';
 import { recordingLogger } from '../unit/platform/recording-logger.ts';
+import { closedPort, openRelay } from './api-relay.ts';
 
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
 const REDIS = new URL(REDIS_URL);
@@ -20,15 +20,6 @@ function opened(url: string, name = `test-${randomUUID()}`) {
   const queue: RetryQueue = openRetryQueue({ url, name }, logger);
   cleanUps.push(() => queue.close());
   return { queue, logger, name };
-}
-
-/** A port that nothing listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('the retry queue', () => {
@@ -49,30 +40,21 @@ describe('the retry queue', () => {
   });
 
   it('fails instead of waiting while Redis is down, logs it once, and finds it when it is there', async () => {
-    const port = await freePort();
+    const port = await closedPort();
     const { queue, logger } = opened(`redis://127.0.0.1:${port}`);
     await expect(queue.depth()).rejects.toThrow();
     await expect(queue.depth()).rejects.toThrow();
     expect(logger.lines.map(({ level }) => level)).toEqual(['warn']);
 
-    const door = createServer((client) => {
-      const redis = connect(Number(REDIS.port || 6379), REDIS.hostname);
-      client.pipe(redis).pipe(client);
-      client.on('error', () => redis.destroy());
-      redis.on('error', () => client.destroy());
-    });
-    cleanUps.push(
-      () => new Promise((resolve) => door.close(resolve)),
-      () => queue.close(),
-    );
-    await new Promise<void>((resolve) => door.listen(port, '127.0.0.1', resolve));
+    const relay = await openRelay({ host: REDIS.hostname, port: Number(REDIS.port || 6379) }, port);
+    cleanUps.push(() => relay.shut());
     await vi.waitFor(() => queue.ping(), { timeout: 20_000, interval: 50 });
     expect(await queue.depth()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
     expect(logger.lines.map(({ level }) => level)).toEqual(['warn', 'info']);
   });
 
   it('can be closed though Redis was never there', async () => {
-    const port = await freePort();
+    const port = await closedPort();
     const { queue } = opened(`redis://127.0.0.1:${port}`);
     await queue.close();
   });
@@ -81,7 +63,7 @@ describe('the retry queue', () => {
 describe('health over the real Redis', () => {
   it('is up with a latency, and down without it', async () => {
     const { queue } = opened(REDIS_URL);
-    const { queue: lost } = opened(`redis://127.0.0.1:${await freePort()}`);
+    const { queue: lost } = opened(`redis://127.0.0.1:${await closedPort()}`);
     const report = await createHealth({
       redis: { needed: true, check: () => queue.ping() },
       lost: { needed: false, check: () => lost.ping() },
