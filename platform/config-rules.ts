@@ -1,0 +1,65 @@
+import { maskCredentials } from './mask.ts';
+import type { Values, VariableName } from './variables.ts';
+
+/**
+ * Problems of values that are fine alone and don't go together. A value that did not parse is undefined and reported
+ * already.
+ */
+export function ruleProblems(values: Partial<Values>, eventTypes: readonly string[]): string[] {
+  const problems: string[] = [];
+  const set = (name: VariableName) => values[name] !== undefined && values[name] !== null && values[name] !== false;
+  const needs = (name: VariableName, ...others: VariableName[]) => {
+    const missing = others.filter((other) => values[other] === null || values[other] === false);
+    if (set(name) && missing.length > 0) {
+      problems.push(`${name} is set without ${missing.join(' and ')}; set them together or not at all`);
+    }
+  };
+  needs('KAFKA_SASL_MECHANISM', 'KAFKA_USERNAME', 'KAFKA_PASSWORD');
+  if (!set('KAFKA_SASL_MECHANISM')) {
+    needs('KAFKA_USERNAME', 'KAFKA_PASSWORD');
+    needs('KAFKA_PASSWORD', 'KAFKA_USERNAME');
+  }
+  needs('KAFKA_SSL_CA_FILE', 'KAFKA_SSL');
+  needs('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL', 'KAFKA_SSL_KEY_FILE');
+  needs('KAFKA_SSL_KEY_FILE', 'KAFKA_SSL', 'KAFKA_SSL_CERT_FILE');
+  needs('SCHEMA_REGISTRY_USERNAME', 'SCHEMA_REGISTRY_PASSWORD');
+  needs('SCHEMA_REGISTRY_PASSWORD', 'SCHEMA_REGISTRY_USERNAME');
+  needs('TEMPORAL_TLS_CA_FILE', 'TEMPORAL_TLS');
+  needs('TEMPORAL_TLS_CERT_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_KEY_FILE');
+  needs('TEMPORAL_TLS_KEY_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_CERT_FILE');
+  needs('TEMPORAL_API_KEY', 'TEMPORAL_TLS');
+
+  const { KAFKA_HEARTBEAT_INTERVAL: heartbeat, KAFKA_SESSION_TIMEOUT: session } = values;
+  if (heartbeat !== undefined && session !== undefined && heartbeat * 3 > session) {
+    problems.push(
+      `KAFKA_HEARTBEAT_INTERVAL is ${heartbeat}; allowed: at most a third of KAFKA_SESSION_TIMEOUT (${session})`,
+    );
+  }
+  if (set('DATABASE_SSL_CA_FILE') && /[?&]sslmode=disable(?:&|$)/u.test(values.DATABASE_URL ?? '')) {
+    problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
+  }
+  problems.push(...topicProblems(values));
+  const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
+  if (unknown.length > 0) {
+    problems.push(
+      `INGESTION_EVENT_TYPES names ${unknown.map((type) => `"${maskCredentials(type)}"`).join(', ')}; allowed: ${eventTypes.join(', ')}`,
+    );
+  }
+  return problems;
+}
+
+const TOPIC_VARIABLES = [
+  'CRM_EVENTS_TOPIC',
+  'CRM_LEADS_TOPIC',
+  'CRM_CONTACTS_TOPIC',
+  'CRM_OPPORTUNITIES_TOPIC',
+] as const satisfies VariableName[];
+
+function topicProblems(values: Partial<Values>): string[] {
+  return TOPIC_VARIABLES.flatMap((name, index) => {
+    const earlier = TOPIC_VARIABLES.slice(0, index).find(
+      (other) => values[other] !== undefined && values[other] === values[name],
+    );
+    return earlier ? [`${name} is "${values[name]}" like ${earlier}; allowed: four different topics`] : [];
+  });
+}
