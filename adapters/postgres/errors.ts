@@ -1,4 +1,4 @@
-import { BackendTerminatedError, BackendTerminatedUnexpectedlyError, InvalidInputError } from 'slonik';
+import { InvalidInputError, SchemaValidationError } from 'slonik';
 import { FencedError, WriteError } from '../../activities/ports.ts';
 import { classifyRefusal } from '../../domain/sqlstate.ts';
 
@@ -25,11 +25,14 @@ function describe(error: unknown): { code: string | null; constraint: string | n
   return { code: null, constraint: null, column: null };
 }
 
+/** Mistakes of ours, which waiting won't mend. */
+const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, SchemaValidationError];
+
 /**
  * Strips an error of the driver down to what is safe to keep: PostgreSQL's message and detail, and the query's values,
  * hold personal data and go no further.
  */
-export function toWriteError(error: unknown): WriteError | FencedError {
+export function toSafeError(error: unknown): Error {
   if (error instanceof WriteError || error instanceof FencedError) {
     return error;
   }
@@ -39,13 +42,21 @@ export function toWriteError(error: unknown): WriteError | FencedError {
       ? new FencedError('another lane holds a range of this batch')
       : new WriteError(code, constraint, column);
   }
-  if (error instanceof BackendTerminatedError || error instanceof BackendTerminatedUnexpectedlyError) {
-    return new WriteError('connection_lost');
-  }
   if (error instanceof InvalidInputError) {
     return new WriteError('22P02');
   }
-  return new WriteError(error instanceof Error ? error.name : 'unknown');
+  if (error instanceof Error && DEFECTS.some((defect) => error instanceof defect)) {
+    return withFrames(new Error(`unexpected ${error.name} from the database client`), error);
+  }
+  // The driver's own errors have no code: a connection that ended, timed out or can no longer be used.
+  return new WriteError('connection_lost');
+}
+
+/** Keeps where it happened, without the message. */
+function withFrames(safe: Error, original: Error): Error {
+  const frames = (original.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  safe.stack = [`${safe.name}: ${safe.message}`, ...frames].join('\n');
+  return safe;
 }
 
 /** Runs a query and lets only safe errors out. @throws WriteError, FencedError */
@@ -53,6 +64,6 @@ export async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw toWriteError(error);
+    throw toSafeError(error);
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createPool, type DatabasePool, type Interceptor, SchemaValidationError } from 'slonik';
+import { createPool, createTypeParserPreset, type DatabasePool, type Interceptor, SchemaValidationError } from 'slonik';
 
 export interface DatabaseOptions {
   /** postgres://user:password@host:port/database, `sslmode` allowed. */
@@ -29,6 +29,15 @@ const checkRows: Interceptor = {
   },
 };
 
+/** Offsets, ids and counts as plain numbers; see activities/ports.ts on their range. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError('a bigint of the database is beyond 2^53');
+  }
+  return value;
+}
+
 /**
  * A pool that never retries by itself (what a failed write means is decided in one place, see activities/persist.ts) and
  * never leaves a statement or a transaction hanging on the server.
@@ -48,6 +57,10 @@ export async function createDatabasePool(options: DatabaseOptions): Promise<Data
     statementTimeout: 60_000,
     idleInTransactionSessionTimeout: 30_000,
     interceptors: [checkRows],
+    typeParsers: [
+      ...createTypeParserPreset().filter((parser) => parser.name !== 'int8'),
+      { name: 'int8', parse: parseBigint },
+    ],
     ...(options.caFile === undefined ? {} : { ssl: { ca: readFileSync(options.caFile), rejectUnauthorized: true } }),
   });
 }

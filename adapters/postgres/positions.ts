@@ -221,7 +221,8 @@ async function jump(
     ),
     booked AS (
       INSERT INTO analytics.crm_batches (position_id, epoch, from_offset, next_offset, kind, run_id)
-      SELECT position_id, epoch, ${range.nextOffset}, next_offset, ${reason}, ${runId}::uuid FROM moved
+      -- Under the old epoch, whose last row this is: the new one may well reach the same offset again.
+      SELECT position_id, ${range.epoch}, ${range.nextOffset}, next_offset, ${reason}, ${runId}::uuid FROM moved
     ),
     noted AS (
       INSERT INTO analytics.crm_incidents (kind, topic, partition, from_offset, to_offset, run_id)

@@ -1,0 +1,234 @@
+import { sql } from 'slonik';
+import { describe, expect, it } from 'vitest';
+import { type Batch, type ClaimedRange, FencedError, WriteError } from '../../activities/ports.ts';
+import { batchOf, contact, lead, opportunity, sliceOf } from '../helpers/batches.ts';
+import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+
+const NOTHING = {
+  stored: 0,
+  skipped: 0,
+  conflicts: 0,
+  filtered: 0,
+  failed: 0,
+  dead: 0,
+  tombstones: 0,
+  absent: 0,
+};
+
+async function setUp(topic = 'crm.leads', partitions = 1) {
+  const { pool, store, runId } = await createTestStore();
+  const lane = await openTestLane(store);
+  const ranges = await claimPartitions(lane, runId, topic, partitions);
+  return { pool, store, runId, lane, ranges, range: ranges[0] as ClaimedRange };
+}
+
+describe('the writer', () => {
+  it('stages each entity in its table, logs every delivery and keeps the books', async () => {
+    const { pool, runId, lane, range } = await setUp('crm.events');
+    const batch = batchOf(range, [lead('a'), contact('b'), opportunity('c'), 'tombstone', 'bad'], runId);
+    batch.slices[0] = { ...sliceOf(range, 5, 2), last: { offset: 4, timestamp: 99, checksum: 7 } };
+
+    const result = await lane.writer.write(batch);
+
+    expect(result.slices).toEqual([{ ...NOTHING, stored: 3, dead: 1, tombstones: 1, absent: 2 }]);
+    expect(result.events).toContainEqual({ eventType: 'lead.created', outcome: 'processed', count: 1 });
+    expect(result.events).toContainEqual({ eventType: 'unknown', outcome: 'dead', count: 1 });
+    const leads = await pool.one(sql.unsafe`SELECT * FROM analytics.crm_leads_staging`);
+    expect(leads).toMatchObject({
+      event_id: 'a',
+      lead_id: 'lead-a',
+      first_name: 'Ada',
+      score: 7,
+      phone: null,
+      organization_id: 'org-1',
+      event_timestamp: Date.UTC(2026, 10, 20, 12),
+      ingestion_id: runId,
+      metadata: { source: 'test', version: '1' },
+    });
+    const opportunities = await pool.one(
+      sql.unsafe`SELECT amount::text, expected_close_date::text AS close, event_type FROM analytics.crm_opportunities_staging`,
+    );
+    expect(opportunities).toEqual({ amount: '-1234567890123.45', close: '2024-10-04', event_type: 'opportunity.won' });
+    const log = await pool.any(
+      sql.unsafe`SELECT "offset", processing_status, event_id, error_message FROM analytics.crm_events_log ORDER BY "offset"`,
+    );
+    expect(log).toEqual([
+      { offset: 0, processing_status: 'processed', event_id: 'a', error_message: null },
+      { offset: 1, processing_status: 'processed', event_id: 'b', error_message: null },
+      { offset: 2, processing_status: 'processed', event_id: 'c', error_message: null },
+      { offset: 4, processing_status: 'dead', event_id: null, error_message: 'cut off' },
+    ]);
+    const kept = await pool.one(sql.unsafe`SELECT encode(value, 'escape') AS value, error_code, schema_id, status FROM analytics.crm_failed_events`);
+    expect(kept).toEqual({ value: 'payload', error_code: 'undecodable', schema_id: 5, status: 'dead' });
+    const chain = await pool.one(sql.unsafe`SELECT from_offset, next_offset, records, stored, dead, tombstones, absent FROM analytics.crm_batches`);
+    expect(chain).toEqual({ from_offset: 0, next_offset: 7, records: 5, stored: 3, dead: 1, tombstones: 1, absent: 2 });
+    expect(await lane.positions.claim(claimRequest('crm.events', runId))).toMatchObject([
+      { nextOffset: 7, epoch: 2, last: { offset: 4, timestamp: 99, checksum: 7 } },
+    ]);
+  });
+
+  it('stages an id once when it stands twice in a batch, with the same and with another timestamp', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    const later = { eventTimestamp: Date.UTC(2026, 10, 22), contentHash: '43' };
+    const result = await lane.writer.write(batchOf(range, [lead('a'), lead('a'), lead('a', later)], runId));
+    expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 2, conflicts: 1 }]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(1);
+    const reasons = await pool.anyFirst(sql.unsafe`SELECT metadata->>'reason' FROM analytics.crm_events_log ORDER BY "offset"`);
+    expect(reasons).toEqual([null, 'duplicate', 'conflict']);
+  });
+
+  it('skips an id that another topic and time brought before, and tells a conflict by content and organization', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    await lane.writer.write(batchOf(range, [lead('a'), lead('b'), lead('c')], runId));
+    const [other] = await claimPartitions(lane, runId, 'crm.events');
+    const again = batchOf(
+      other as ClaimedRange,
+      [lead('a', { eventTimestamp: Date.UTC(2026, 9, 1) }), lead('b', { contentHash: '1' }), lead('c', { organizationId: 'org-2' })],
+      runId,
+    );
+    const result = await lane.writer.write(again);
+    expect(result.slices).toEqual([{ ...NOTHING, skipped: 3, conflicts: 2 }]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(3);
+    expect(await pool.oneFirst(sql.unsafe`SELECT analytics.is_event_processed('a')`)).toBe(true);
+    expect(await pool.oneFirst(sql.unsafe`SELECT analytics.is_event_processed('z')`)).toBe(false);
+  });
+
+  it('logs nothing anew for deliveries that are read again', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    await lane.writer.write(batchOf(range, [lead('a'), 'bad'], runId));
+    const moved = await lane.positions.jump({ ...range, nextOffset: 2 }, 0, 'seek', runId);
+    const result = await lane.writer.write(batchOf(moved, [lead('a'), 'bad'], runId));
+    expect(result.slices).toEqual([{ ...NOTHING, skipped: 1, dead: 1 }]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(2);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`)).toBe(1);
+    await lane.writer.write(batchOf({ ...moved, nextOffset: 2 }, [lead('b')], runId));
+    const kinds = await pool.any(sql.unsafe`SELECT kind, from_offset, next_offset FROM analytics.crm_batches ORDER BY committed_at`);
+    expect(kinds).toEqual([
+      { kind: 'batch', from_offset: 0, next_offset: 2 },
+      { kind: 'seek', from_offset: 2, next_offset: 0 },
+      { kind: 'batch', from_offset: 0, next_offset: 2 },
+      { kind: 'batch', from_offset: 2, next_offset: 3 },
+    ]);
+  });
+
+  it('moves a position over offsets that hold nothing', async () => {
+    const { runId, lane, range } = await setUp();
+    const batch: Batch = { runId, slices: [sliceOf(range, 0, 10)], deliveries: [] };
+    expect((await lane.writer.write(batch)).slices).toEqual([{ ...NOTHING, absent: 10 }]);
+    expect(await lane.positions.list('group')).toMatchObject([{ nextOffset: 10 }]);
+  });
+
+  it('writes several partitions in one batch and counts each', async () => {
+    const { runId, lane, ranges } = await setUp('crm.leads', 3);
+    const parts = ranges.map((range, index) => batchOf(range, [lead(`a${index}`), lead('same')], runId));
+    const batch: Batch = {
+      runId,
+      slices: parts.flatMap((part) => part.slices),
+      deliveries: parts.flatMap((part, slice) => part.deliveries.map((delivery) => ({ ...delivery, slice }))),
+    };
+    expect((await lane.writer.write(batch)).slices).toEqual([
+      { ...NOTHING, stored: 2 },
+      { ...NOTHING, stored: 1, skipped: 1 },
+      { ...NOTHING, stored: 1, skipped: 1 },
+    ]);
+  });
+});
+
+describe('fencing', () => {
+  it('refuses the whole batch when one of its ranges was taken over', async () => {
+    const { pool, runId, lane, store, ranges } = await setUp('crm.leads', 2);
+    const successor = await openTestLane(store);
+    await successor.positions.claim({ ...claimRequest('crm.leads', runId), owner: 'successor' });
+    const zombie = await openTestLane(store);
+    const parts = ranges.map((range, index) => batchOf(range, [lead(`a${index}`)], runId));
+    const batch: Batch = {
+      runId,
+      slices: parts.flatMap((part) => part.slices),
+      deliveries: parts.flatMap((part, slice) => part.deliveries.map((delivery) => ({ ...delivery, slice }))),
+    };
+    await expect(zombie.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(0);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(0);
+    // The takeover ended the first lane's connection, so that it can't be in the successor's way.
+    await expect(lane.writer.write(batch)).rejects.toBeInstanceOf(WriteError);
+  });
+
+  it('refuses a batch without records under an old epoch as well', async () => {
+    const { runId, store, range } = await setUp();
+    const successor = await openTestLane(store);
+    await successor.positions.claim(claimRequest('crm.leads', runId));
+    const zombie = await openTestLane(store);
+    const batch: Batch = { runId, slices: [sliceOf(range, 0, 3)], deliveries: [] };
+    await expect(zombie.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
+  });
+
+  it('refuses a batch that does not begin where the position stands, and knows one that was committed', async () => {
+    const { runId, lane, range } = await setUp();
+    const batch = batchOf(range, [lead('a')], runId);
+    expect(await lane.writer.committed(batch)).toBeNull();
+    const written = await lane.writer.write(batch);
+    await expect(lane.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
+    expect(await lane.writer.committed(batch)).toEqual({ slices: written.slices, events: [] });
+  });
+
+  it('lets leases follow a lane to a new connection, but not one that was fenced', async () => {
+    const { runId, store, range } = await setUp();
+    const again = await openTestLane(store, [range]);
+    await again.writer.write(batchOf(range, [lead('a')], runId));
+    await expect(store.openLane([{ ...range, epoch: range.epoch - 1 }])).rejects.toBeInstanceOf(FencedError);
+  });
+});
+
+describe('refusals', () => {
+  it('keep the code, constraint and column, and nothing of the row', async () => {
+    const { runId, lane, range } = await setUp();
+    const secret = 'canary@example.com';
+    const refused = lane.writer.write(batchOf(range, [lead('a', { status: secret.repeat(10) })], runId));
+    const error = await refused.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(WriteError);
+    expect(error).toMatchObject({ code: '22001' });
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('canary');
+    expect((error as Error).cause).toBeUndefined();
+  });
+});
+
+describe('crossing ids', () => {
+  it('two lanes that write the same ids at the same time wait for each other', async () => {
+    const { pool, runId, lane, store, range } = await setUp();
+    const other = await openTestLane(store);
+    const [otherRange] = await claimPartitions(other, runId, 'crm.events');
+    const ids = Array.from({ length: 2_000 }, (_, index) => `id-${index}`);
+    let [here, there] = [range, otherRange as ClaimedRange];
+    for (let round = 0; round < 3; round += 1) {
+      const mine = ids.map((id) => lead(`${round}-${id}`));
+      const [a, b] = await Promise.all([
+        writeUntilSettled(lane.writer, batchOf(here, mine, runId)),
+        writeUntilSettled(other.writer, batchOf(there, mine.toReversed(), runId)),
+      ]);
+      expect((a.slices[0]?.stored ?? 0) + (b.slices[0]?.stored ?? 0)).toBe(2_000);
+      here = { ...here, nextOffset: here.nextOffset + 2_000 };
+      there = { ...there, nextOffset: there.nextOffset + 2_000 };
+    }
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(6_000);
+  });
+});
+
+/** A batch whose ids another lane commits meanwhile is refused with CF002 and sent again, never with a deadlock. */
+async function writeUntilSettled(writer: { write(batch: Batch): Promise<{ slices: Array<{ stored: number }> }> }, batch: Batch) {
+  for (;;) {
+    try {
+      return await writer.write(batch);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'CF002' });
+    }
+  }
+}
+
+function claimRequest(topic: string, runId: string) {
+  return {
+    scope: 'group',
+    runId,
+    owner: 'test',
+    ranges: [{ topic, partition: 0, initial: 0, rangeStart: 0, endOffset: null }],
+  };
+}
