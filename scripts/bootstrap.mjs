@@ -39,8 +39,9 @@ function run(command, args, env = process.env) {
     const child = spawn(command, args, { cwd: process.cwd(), env, stdio: 'inherit' });
     const handlers = ['SIGINT', 'SIGTERM'].map((signal) => {
       // Ctrl-C reaches the whole foreground group by itself: forwarding it too would count as the second, hard one.
+      const terminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
       const forward = () => {
-        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+        if (signal !== 'SIGINT' || !terminal) child.kill(signal);
       };
       process.on(signal, forward);
       return [signal, forward];
@@ -59,8 +60,14 @@ async function main([script, ...args]) {
     return 2;
   }
   if (!isInstalled(root)) {
-    console.error('Installing dependencies (npm ci); only the first time and when package-lock.json changed …');
-    const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--prefix', root]);
+    const start = Date.now();
+    const progress = () =>
+      console.error(`Installing dependencies (npm ci) … ${Math.round((Date.now() - start) / 1000)} s`);
+    progress();
+    const timer = setInterval(progress, 10_000);
+    // Only errors: warnings that the Node which installs is older than the one that will run would only puzzle.
+    const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', root]);
+    clearInterval(timer);
     if (code !== 0) return code;
     markInstalled(root);
   }

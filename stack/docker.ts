@@ -50,8 +50,10 @@ const servicesOf = (names: readonly ServerName[]) => names.flatMap((name) => SER
 export async function startDocker(instance: Instance, names: readonly ServerName[]): Promise<void> {
   await makeDir(instance.dir);
   await writeFile(markerFile(instance), '');
-  await withProgress(instance.log, `docker compose: starting ${names.join(', ')}`, () =>
-    compose(instance, ['up', '-d', '--wait', ...servicesOf(names)]),
+  await withProgress(
+    instance.log,
+    `docker compose: starting ${names.join(', ')} (the first time it fetches images)`,
+    () => compose(instance, ['up', '-d', '--wait', ...servicesOf(names)]),
   );
 }
 

@@ -12,6 +12,7 @@ import {
   type ServerName,
   type StackEnv,
   type StackOptions,
+  withoutPassword,
 } from './instance.ts';
 import { logFileOf, runningProcess, startNative, stopNative } from './native.ts';
 import { probeTcp } from './probes.ts';
@@ -30,6 +31,7 @@ export type ServerStatus = {
   mode: Mode;
   /** Whether it answers in its own protocol. */
   up: boolean;
+  /** Where it is, without a password. */
   address: string;
   pid?: number;
   logFile?: string;
@@ -46,10 +48,20 @@ async function modeOf(instance: Instance, name: ServerName): Promise<Mode> {
   const forced = process.env.CRM_STACK || 'auto';
   if (!MODES.includes(forced)) throw new Error(`CRM_STACK=${forced}: allowed are ${MODES.join(', ')}`);
   if (forced !== 'auto') return forced as Mode;
-  if ((await runningProcess(instance, name)) !== undefined) return 'native';
-  if (instance.name === 'default' && (await answersExternally(name))) return 'external';
+  const running = (await runningProcess(instance, name)) !== undefined;
+  const isOwn = running && pointsAtPort(name, instance.ports[name]);
+  if (instance.name === 'default' && !isOwn && (await answersExternally(name))) return 'external';
+  if (running) return 'native';
   if (isDockerInstance(instance)) return 'docker';
   return (await anyNative(instance)) || !(await dockerAvailable()) ? 'native' : 'docker';
+}
+
+/** Whether the environment names this very port of this machine. */
+function pointsAtPort(name: ServerName, port: number): boolean {
+  const value = process.env[CONNECTION_VARIABLES[name]];
+  if (!value) return false;
+  const loopback = ['localhost', '127.0.0.1', '::1'];
+  return endpointsOf(name, value).every((endpoint) => loopback.includes(endpoint.host) && endpoint.port === port);
 }
 
 async function answersExternally(name: ServerName): Promise<boolean> {
@@ -111,17 +123,19 @@ export async function up(options: StackOptions = {}, names: readonly ServerName[
     const modes = await modesOf(instance);
     const env = envOf(instance, modes);
     const inDocker = names.filter((name) => modes[name] === 'docker');
+    const docker = inDocker.length > 0 ? startDocker(instance, inDocker) : undefined;
     const starts = names.map(async (name) => {
       const start = performance.now();
       if (modes[name] === 'native') await startNative(NATIVE_SERVERS[name], instance);
       if (modes[name] === 'external') await assertExternal(name);
-      if (modes[name] === 'docker') return;
+      if (modes[name] === 'docker') await docker;
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      instance.log(`${name}: up at ${env[CONNECTION_VARIABLES[name]]} (${modes[name]}, ${seconds} s)`);
+      instance.log(`${name}: up at ${withoutPassword(env[CONNECTION_VARIABLES[name]])} (${modes[name]}, ${seconds} s)`);
     });
-    if (inDocker.length > 0) starts.push(startDocker(instance, inDocker));
     const results = await Promise.allSettled(starts);
-    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
+    const errors = [
+      ...new Set(results.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))),
+    ];
     if (errors.length > 0) throw new AggregateError(errors, errors.map((error) => error.message).join('\n\n'));
     return env;
   });
@@ -160,11 +174,11 @@ export async function status(options: StackOptions = {}): Promise<ServerStatus[]
           ));
       return {
         name,
-        title: modes[name] === 'native' ? server.title(instance) : name,
+        title: { native: server.title(instance), docker: 'container', external: 'not ours' }[modes[name]],
         mode: modes[name],
         // Somebody else's server on our port is not ours.
         up: answers && (modes[name] !== 'native' || running !== undefined),
-        address: env[CONNECTION_VARIABLES[name]],
+        address: withoutPassword(env[CONNECTION_VARIABLES[name]]),
         ...(running === undefined ? {} : { pid: running.pid, logFile: logFileOf(instance, name) }),
       };
     }),

@@ -125,3 +125,6 @@ export function endpointsOf(server: ServerName, value: string): { host: string; 
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || defaultPorts[server] };
   });
 }
+
+/** An address for people: without the password that it may hold. */
+export const withoutPassword = (address: string): string => address.replace(/(:\/\/[^:@/]*):[^@/]*@/g, '$1:***@');

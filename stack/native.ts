@@ -1,5 +1,5 @@
 // One server as a process of this machine: start, stop, and the record that says it is ours.
-import { chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,15 +50,14 @@ async function launch(server: NativeServer, instance: Instance, title: string): 
   for (const port of server.ports) await assertFree(server, instance.ports[port], portVariable(port));
   const dir = dirOf(instance, server.name);
   await makeDir(dir);
-  const { user, ...rest } = await server.prepare(instance, dir);
+  const prepared = await server.prepare(instance, dir);
   const logFile = logFileOf(instance, server.name);
   const size = await stat(logFile).then(
     (found) => found.size,
     () => 0,
   );
   if (size > MAX_LOG_BYTES) await rename(logFile, `${logFile}.1`);
-  const identity = await spawnDetached({ ...rest, user }, logFile);
-  if (user !== undefined) await chown(logFile, user.uid, user.gid);
+  const identity = await spawnDetached(prepared, logFile);
   await writeFile(recordFile(instance, server.name), JSON.stringify({ ...identity, title } satisfies Record));
   return identity;
 }

@@ -47,6 +47,7 @@ export const registry: NativeServer = {
       'quarkus.http.port': ports.registry,
       'quarkus.management.host': '127.0.0.1',
       'quarkus.management.port': ports.registryManagement,
+      'quarkus.http.access-log.enabled': false,
       'apicurio.storage.kind': 'sql',
       'apicurio.storage.sql.kind': 'h2',
       'apicurio.datasource.url': database,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cacheDir } from '../../../stack/cache.ts';
-import { endpointsOf, ownEnv, portsOf, resolveInstance } from '../../../stack/instance.ts';
+import { endpointsOf, ownEnv, portsOf, resolveInstance, withoutPassword } from '../../../stack/instance.ts';
 
 describe('ports', () => {
   it('are the well-known ones plus the offset', () => {
@@ -113,5 +113,11 @@ describe('connection variables', () => {
 
   it('without a host are refused, and the message does not repeat them', () => {
     expect(() => endpointsOf('postgres', 'postgres:///crm')).toThrow(/^DATABASE_URL: no host in it$/);
+  });
+
+  it('are shown without their password', () => {
+    expect(withoutPassword('postgres://me:p%40ss@db:1/crm')).toBe('postgres://me:***@db:1/crm');
+    expect(withoutPassword('redis://:secret@cache')).toBe('redis://:***@cache');
+    expect(withoutPassword('postgres://me@db:1/crm')).toBe('postgres://me@db:1/crm');
   });
 });
