@@ -30,8 +30,8 @@ export interface KafkaConfig {
   brokers: string[];
   /** null without SASL. */
   sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | null;
-  /** null without TLS. */
-  tls: Tls | null;
+  /** Whether to speak TLS; contents of PEM files where the public authorities or no client certificate won't do. */
+  ssl: boolean | { ca?: string; cert?: string; key?: string };
   consumerGroup: string;
   sessionTimeoutMs: number;
   heartbeatIntervalMs: number;
@@ -175,9 +175,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
               password: values.KAFKA_PASSWORD,
             }
           : null,
-      tls: values.KAFKA_SSL
-        ? { ca: values.KAFKA_SSL_CA_FILE, cert: values.KAFKA_SSL_CERT_FILE, key: values.KAFKA_SSL_KEY_FILE }
-        : null,
+      ssl: kafkaSsl(values),
       consumerGroup: values.KAFKA_CONSUMER_GROUP_ID,
       sessionTimeoutMs: values.KAFKA_SESSION_TIMEOUT,
       heartbeatIntervalMs: values.KAFKA_HEARTBEAT_INTERVAL,
@@ -227,6 +225,13 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
     worker: { maxLanes: values.WORKER_MAX_LANES, host: values.WORKER_HOST, port: values.WORKER_PORT },
     api: { host: values.API_HOST, port: values.API_PORT },
   };
+}
+
+function kafkaSsl(values: Values): KafkaConfig['ssl'] {
+  if (!values.KAFKA_SSL) return false;
+  const { KAFKA_SSL_CA_FILE: ca, KAFKA_SSL_CERT_FILE: cert, KAFKA_SSL_KEY_FILE: key } = values;
+  if (ca === null && cert === null) return true;
+  return { ...(ca !== null && { ca }), ...(cert !== null && { cert }), ...(key !== null && { key }) };
 }
 
 function deepFreeze<T extends object>(value: T): T {

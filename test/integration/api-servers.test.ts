@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createKafka } from '../../adapters/kafka/client.ts';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
+import { pingRegistry } from '../../adapters/registry/index.ts';
 import { openRetryQueue } from '../../adapters/retries/queue.ts';
 import { type ApiServers, startApi } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
@@ -33,7 +34,7 @@ async function started(env: Environment = {}, positions: ApiServers['store']['po
 }
 
 async function openServers(config: Config, list: ApiServers['store']['positions']['list']): Promise<ApiServers> {
-  const client = createKafka({ ...config.kafka, ssl: false, log: () => {} });
+  const client = createKafka({ ...config.kafka, log: () => {} });
   const reader = createLogReader(client);
   const pool = await createDatabasePool({ url: config.postgres.url, poolSize: 2, applicationName: 'api-test' });
   const queue = openRetryQueue({ url: config.redis.url, name: `test-${randomUUID()}` }, recordingLogger());
@@ -58,7 +59,7 @@ async function openServers(config: Config, list: ApiServers['store']['positions'
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
     queue,
     database: { ping: () => pool.query(sql.unsafe`SELECT 1`) },
-    registry: { ping: () => fetch(`${config.registry.url}/schemas/types`) },
+    registry: { ping: () => pingRegistry(config.registry) },
   };
 }
 

@@ -32,7 +32,7 @@ describe('defaults', () => {
       clientId: 'analytics-crm-ingestion',
       brokers: ['localhost:9092'],
       sasl: null,
-      tls: null,
+      ssl: false,
       consumerGroup: 'analytics-crm-consumer',
       sessionTimeoutMs: 30_000,
       heartbeatIntervalMs: 3_000,
@@ -79,10 +79,14 @@ describe('values', () => {
     expect(config.kafka).toMatchObject({
       brokers: ['a:9092', '[::1]:9093'],
       sasl: { mechanism: 'scram-sha-256', username: 'user', password: 'pass' },
-      tls: { ca: expect.stringContaining('BEGIN CERTIFICATE'), cert: null, key: null },
+      ssl: { ca: expect.stringContaining('BEGIN CERTIFICATE') },
     });
     expect(config.temporal).toMatchObject({ apiKey: 'key', tls: { ca: null, cert: null, key: null } });
     expect(config.ingestion.eventTypes).toEqual(['lead.updated']);
+  });
+
+  it('speak TLS with the public authorities where no file is named', () => {
+    expect(load({ KAFKA_SSL: 'true' }).kafka.ssl).toBe(true);
   });
 
   it('log in with plain where only a user and a password are given', () => {

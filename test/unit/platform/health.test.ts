@@ -66,7 +66,12 @@ describe('the report', () => {
 
   it('is shared by those who ask at the same time, and made anew later', async () => {
     let runs = 0;
-    const counted: HealthCheck = { needed: true, check: async () => (runs += 1) };
+    const counted: HealthCheck = {
+      needed: true,
+      check: async () => {
+        runs += 1;
+      },
+    };
     const health = createHealth({ a: counted });
     await Promise.all([health.report(), health.report(), health.report()]);
     expect(runs).toBe(1);

@@ -26,7 +26,12 @@ describe('the steps', () => {
     let closed = false;
     const steps: ShutdownStep[] = [
       { name: 'worker', run: () => Promise.reject(new Error('stuck')) },
-      { name: 'pool', run: () => void (closed = true) },
+      {
+        name: 'pool',
+        run: () => {
+          closed = true;
+        },
+      },
     ];
     expect(await shutDown(steps, { graceMs: 10_000, logger })).toBe(false);
     expect(closed).toBe(true);
@@ -41,7 +46,12 @@ describe('the steps', () => {
     let reached = false;
     const steps: ShutdownStep[] = [
       { name: 'worker', run: forever },
-      { name: 'pool', run: () => void (reached = true) },
+      {
+        name: 'pool',
+        run: () => {
+          reached = true;
+        },
+      },
     ];
     expect(await shutDown(steps, { graceMs: 10, logger })).toBe(false);
     expect(reached).toBe(false);
@@ -57,7 +67,12 @@ describe('signals', () => {
     const codes: number[] = [];
     let flushed = false;
     shutDownOnSignal(
-      { drain, flush: async () => void (flushed = true) },
+      {
+        drain,
+        flush: async () => {
+          flushed = true;
+        },
+      },
       {
         logger,
         source,
