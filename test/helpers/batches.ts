@@ -30,8 +30,22 @@ export function lead(eventId: string, over: Partial<StagedLead> = {}): StagedLea
 }
 
 export function contact(eventId: string, over: Partial<StagedContact> = {}): StagedContact {
-  const { leadId: _leadId, source: _source, status: _status, score: _score, assignedTo: _assigned, ...base } = lead(eventId);
-  return { ...base, entity: 'contact', eventType: 'contact.created', contactId: `contact-${eventId}`, leadId: null, ...over };
+  const {
+    leadId: _leadId,
+    source: _source,
+    status: _status,
+    score: _score,
+    assignedTo: _assigned,
+    ...base
+  } = lead(eventId);
+  return {
+    ...base,
+    entity: 'contact',
+    eventType: 'contact.created',
+    contactId: `contact-${eventId}`,
+    leadId: null,
+    ...over,
+  };
 }
 
 export function opportunity(eventId: string, over: Partial<StagedOpportunity> = {}): StagedOpportunity {

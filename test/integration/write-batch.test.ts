@@ -58,9 +58,13 @@ describe('the writer', () => {
       { offset: 2, processing_status: 'processed', event_id: 'c', error_message: null },
       { offset: 4, processing_status: 'dead', event_id: null, error_message: 'cut off' },
     ]);
-    const kept = await pool.one(sql.unsafe`SELECT encode(value, 'escape') AS value, error_code, schema_id, status FROM analytics.crm_failed_events`);
+    const kept = await pool.one(
+      sql.unsafe`SELECT encode(value, 'escape') AS value, error_code, schema_id, status FROM analytics.crm_failed_events`,
+    );
     expect(kept).toEqual({ value: 'payload', error_code: 'undecodable', schema_id: 5, status: 'dead' });
-    const chain = await pool.one(sql.unsafe`SELECT from_offset, next_offset, records, stored, dead, tombstones, absent FROM analytics.crm_batches`);
+    const chain = await pool.one(
+      sql.unsafe`SELECT from_offset, next_offset, records, stored, dead, tombstones, absent FROM analytics.crm_batches`,
+    );
     expect(chain).toEqual({ from_offset: 0, next_offset: 7, records: 5, stored: 3, dead: 1, tombstones: 1, absent: 2 });
     expect(await lane.positions.claim(claimRequest('crm.events', runId))).toMatchObject([
       { nextOffset: 7, epoch: 2, last: { offset: 4, timestamp: 99, checksum: 7 } },
@@ -73,7 +77,9 @@ describe('the writer', () => {
     const result = await lane.writer.write(batchOf(range, [lead('a'), lead('a'), lead('a', later)], runId));
     expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 2, conflicts: 1 }]);
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(1);
-    const reasons = await pool.anyFirst(sql.unsafe`SELECT metadata->>'reason' FROM analytics.crm_events_log ORDER BY "offset"`);
+    const reasons = await pool.anyFirst(
+      sql.unsafe`SELECT metadata->>'reason' FROM analytics.crm_events_log ORDER BY "offset"`,
+    );
     expect(reasons).toEqual([null, 'duplicate', 'conflict']);
   });
 
@@ -83,7 +89,11 @@ describe('the writer', () => {
     const [other] = await claimPartitions(lane, runId, 'crm.events');
     const again = batchOf(
       other as ClaimedRange,
-      [lead('a', { eventTimestamp: Date.UTC(2026, 9, 1) }), lead('b', { contentHash: '1' }), lead('c', { organizationId: 'org-2' })],
+      [
+        lead('a', { eventTimestamp: Date.UTC(2026, 9, 1) }),
+        lead('b', { contentHash: '1' }),
+        lead('c', { organizationId: 'org-2' }),
+      ],
       runId,
     );
     const result = await lane.writer.write(again);
@@ -102,7 +112,9 @@ describe('the writer', () => {
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(2);
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`)).toBe(1);
     await lane.writer.write(batchOf({ ...moved, nextOffset: 2 }, [lead('b')], runId));
-    const kinds = await pool.any(sql.unsafe`SELECT kind, from_offset, next_offset FROM analytics.crm_batches ORDER BY committed_at`);
+    const kinds = await pool.any(
+      sql.unsafe`SELECT kind, from_offset, next_offset FROM analytics.crm_batches ORDER BY committed_at`,
+    );
     expect(kinds).toEqual([
       { kind: 'batch', from_offset: 0, next_offset: 2 },
       { kind: 'seek', from_offset: 2, next_offset: 0 },
@@ -214,7 +226,10 @@ describe('crossing ids', () => {
 });
 
 /** A batch whose ids another lane commits meanwhile is refused with CF002 and sent again, never with a deadlock. */
-async function writeUntilSettled(writer: { write(batch: Batch): Promise<{ slices: Array<{ stored: number }> }> }, batch: Batch) {
+async function writeUntilSettled(
+  writer: { write(batch: Batch): Promise<{ slices: Array<{ stored: number }> }> },
+  batch: Batch,
+) {
   for (;;) {
     try {
       return await writer.write(batch);
