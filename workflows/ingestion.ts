@@ -29,7 +29,7 @@ import { pauseSignal, resumeSignal, seekUpdate, setLanesUpdate, statusQuery, sto
 import { validateLanes, validateSeek } from './validation.ts';
 
 /** Events of history after which the workflow continues as new; the server's own limits are fifty times as far. */
-const HISTORY_LIMIT = 1_000;
+export const HISTORY_LIMIT = 1_000;
 
 const { startRun } = proxyActivities<Activities>(startRunOptions);
 const { finishRun, seekPosition } = proxyActivities<Activities>(boundedOptions);

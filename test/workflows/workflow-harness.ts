@@ -1,0 +1,133 @@
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { temporalTestServer } from '../../stack/index.ts';
+import {
+  CONTROL_TASK_QUEUE,
+  type IngestionSettings,
+  LANE_TASK_QUEUE,
+  type PartitionId,
+  SEARCH_ATTRIBUTES,
+} from '../../workflows/contracts.ts';
+import type { ingestionWorkflow } from '../../workflows/index.ts';
+import { FakeLanes } from './fake-lanes.ts';
+
+export type IngestionHandle = WorkflowHandleWithFirstExecutionRunId<typeof ingestionWorkflow>;
+
+export interface Scenario {
+  handle: IngestionHandle;
+  lanes: FakeLanes;
+}
+
+export interface ScenarioOptions {
+  lanes?: number;
+  /** Partitions of crm.leads. */
+  partitions?: number;
+  prepare?(lanes: FakeLanes): void;
+}
+
+export function leads(...partitions: number[]): PartitionId[] {
+  return partitions.map((partition) => ({ topic: 'crm.leads', partition }));
+}
+
+/** Waits until the checks hold; how long that takes on a busy machine is not what is tested. */
+export async function eventually(check: () => void | Promise<void>): Promise<void> {
+  await vi.waitFor(check, { timeout: 20_000, interval: 50 });
+}
+
+const KEYWORD = 2;
+
+/** One time-skipping server and one bundle for the test file that calls this at its top. */
+export function useWorkflows() {
+  let env: TestWorkflowEnvironment;
+  let workflowBundle: WorkflowBundleWithSourceMap;
+  let scenarios = 0;
+
+  beforeAll(async () => {
+    // Failures are part of the scenarios, and what becomes of them is asserted.
+    const logger = new DefaultLogger('ERROR', () => undefined);
+    Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
+    const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
+    workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+    env = await TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
+    });
+    await env.connection.operatorService.addSearchAttributes({
+      namespace: 'default',
+      searchAttributes: Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, KEYWORD])),
+    });
+  });
+
+  afterAll(() => env?.teardown());
+
+  /** Runs an ingestion against fake activities; afterwards its histories must replay and nothing was read twice. */
+  async function runScenario(options: ScenarioOptions, test: (scenario: Scenario) => Promise<void>): Promise<void> {
+    scenarios += 1;
+    const partitions = Array.from({ length: options.partitions ?? 4 }, (_, partition) => partition);
+    const lanes = new FakeLanes(leads(...partitions));
+    options.prepare?.(lanes);
+    const { lane, ...control } = lanes.activities;
+    const common = {
+      connection: env.nativeConnection,
+      maxHeartbeatThrottleInterval: '100ms',
+      shutdownForceTime: '2s',
+    } as const;
+    const workers = await Promise.all([
+      Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle, activities: control }),
+      Worker.create({ ...common, taskQueue: LANE_TASK_QUEUE, activities: { lane } }),
+    ]);
+    const handle = await env.client.workflow.start<typeof ingestionWorkflow>('ingestionWorkflow', {
+      workflowId: `scenario-${scenarios}`,
+      taskQueue: CONTROL_TASK_QUEUE,
+      args: [{ settings: settingsWith(options.lanes ?? 2) }],
+    });
+    const [controlWorker, laneWorker] = workers;
+    await laneWorker.runUntil(
+      controlWorker.runUntil(async () => {
+        try {
+          await test({ handle, lanes });
+        } finally {
+          await latest(handle)
+            .terminate()
+            .catch(() => undefined);
+        }
+      }),
+    );
+    expect(lanes.readTwice).toEqual([]);
+    await expectReplayable(handle);
+  }
+
+  async function expectReplayable(handle: IngestionHandle): Promise<void> {
+    const { workflowId, firstExecutionRunId } = handle;
+    for (const runId of new Set([firstExecutionRunId, (await latest(handle).describe()).runId])) {
+      const history = await env.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+    }
+  }
+
+  /** Whatever run is the latest, since an ingestion may continue as new. */
+  function latest({ workflowId }: IngestionHandle) {
+    return env.client.workflow.getHandle<typeof ingestionWorkflow>(workflowId);
+  }
+
+  return { runScenario, latest };
+}
+
+function settingsWith(lanes: number): IngestionSettings {
+  return {
+    consumerGroup: 'analytics',
+    topics: ['crm.leads'],
+    lanes,
+    startPosition: 'earliest',
+    outOfRange: 'fail',
+    sliceMs: 300_000,
+    laneTimeoutMs: 5_000,
+  };
+}
