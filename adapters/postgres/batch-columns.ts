@@ -7,70 +7,80 @@ import type { Batch, Delivery } from '../../activities/ports.ts';
 import { statusOf } from '../../domain/failures.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
 
-type Column = Array<string | number | null>;
+/** Numbers, and texts that are numbers or ids of our own making. */
+type Plain = Array<string | number | null>;
+type Texts = Array<string | null>;
 
-/** `ord` ties the rows of an entity, and the rejected ones, to their delivery. Timestamps are epoch milliseconds. */
+interface StagedColumns {
+  /** Ties a row to its delivery, counted from 1. */
+  ord: Plain;
+  id: Plain;
+  /** Epoch milliseconds, as all times here. */
+  createdAt: Plain;
+  updatedAt: Plain;
+  metadata: Texts;
+}
+
 export interface BatchColumns {
   deliveries: {
-    slice: Column;
-    offset: Column;
-    status: Column;
-    eventId: Column;
-    eventType: Column;
-    organizationId: Column;
-    eventTimestamp: Column;
-    entity: Column;
-    contentHash: Column;
-    logId: Column;
-    error: Column;
+    slice: Plain;
+    offset: Plain;
+    status: Texts;
+    eventId: Texts;
+    eventType: Texts;
+    organizationId: Texts;
+    eventTimestamp: Plain;
+    entity: Plain;
+    contentHash: Plain;
+    logId: Plain;
+    error: Texts;
   };
-  leads: Record<(typeof LEAD_COLUMNS)[number], Column>;
-  contacts: Record<(typeof CONTACT_COLUMNS)[number], Column>;
-  opportunities: Record<(typeof OPPORTUNITY_COLUMNS)[number], Column>;
-  rejected: Record<(typeof REJECTED_COLUMNS)[number], Column>;
+  leads: StagedColumns & {
+    leadId: Texts;
+    firstName: Texts;
+    lastName: Texts;
+    email: Texts;
+    phone: Texts;
+    company: Texts;
+    title: Texts;
+    source: Texts;
+    status: Texts;
+    score: Plain;
+    assignedTo: Texts;
+  };
+  contacts: StagedColumns & {
+    contactId: Texts;
+    firstName: Texts;
+    lastName: Texts;
+    email: Texts;
+    phone: Texts;
+    company: Texts;
+    title: Texts;
+    leadId: Texts;
+  };
+  opportunities: StagedColumns & {
+    opportunityId: Texts;
+    name: Texts;
+    leadId: Texts;
+    contactId: Texts;
+    amount: Texts;
+    currency: Texts;
+    stage: Texts;
+    probability: Plain;
+    expectedCloseDate: Plain;
+  };
+  rejected: {
+    ord: Plain;
+    code: Texts;
+    recordTimestamp: Plain;
+    schemaId: Plain;
+    key: Texts;
+    value: Texts;
+    headers: Texts;
+  };
   /** Tombstones of each slice: counted, but no rows. */
   tombstones: number[];
 }
-
-const STAGED_COLUMNS = ['ord', 'id', 'createdAt', 'updatedAt', 'metadata'] as const;
-const LEAD_COLUMNS = [
-  ...STAGED_COLUMNS,
-  'leadId',
-  'firstName',
-  'lastName',
-  'email',
-  'phone',
-  'company',
-  'title',
-  'source',
-  'status',
-  'score',
-  'assignedTo',
-] as const;
-const CONTACT_COLUMNS = [
-  ...STAGED_COLUMNS,
-  'contactId',
-  'firstName',
-  'lastName',
-  'email',
-  'phone',
-  'company',
-  'title',
-  'leadId',
-] as const;
-const OPPORTUNITY_COLUMNS = [
-  ...STAGED_COLUMNS,
-  'opportunityId',
-  'name',
-  'leadId',
-  'contactId',
-  'amount',
-  'currency',
-  'stage',
-  'probability',
-  'expectedCloseDate',
-] as const;
-const REJECTED_COLUMNS = ['ord', 'code', 'recordTimestamp', 'schemaId', 'key', 'value', 'headers'] as const;
 
 /** crm_event_ledger.entity. */
 const ENTITY_NUMBER = { lead: 1, contact: 2, opportunity: 3 } as const;
@@ -79,10 +89,6 @@ const ENTITY_NUMBER = { lead: 1, contact: 2, opportunity: 3 } as const;
 const PLAUSIBLE_FROM = Date.UTC(2000, 0, 1);
 /** A record time later than this is a producer's nonsense, not a time. */
 const PLAUSIBLE_TO = Date.UTC(2200, 0, 1);
-
-function columns<const Names extends readonly string[]>(names: Names): Record<Names[number], Column> {
-  return Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Names[number], Column>;
-}
 
 /**
  * The time a delivery is logged at: the event's own where it is valid, else the broker's, else 1970 — never the clock,
@@ -98,26 +104,7 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' }>)
 }
 
 export function toColumns(batch: Batch): BatchColumns {
-  const result: BatchColumns = {
-    deliveries: columns([
-      'slice',
-      'offset',
-      'status',
-      'eventId',
-      'eventType',
-      'organizationId',
-      'eventTimestamp',
-      'entity',
-      'contentHash',
-      'logId',
-      'error',
-    ]),
-    leads: columns(LEAD_COLUMNS),
-    contacts: columns(CONTACT_COLUMNS),
-    opportunities: columns(OPPORTUNITY_COLUMNS),
-    rejected: columns(REJECTED_COLUMNS),
-    tombstones: batch.slices.map(() => 0),
-  };
+  const result = emptyColumns(batch.slices.length);
   const all = result.deliveries;
   let ord = 0;
   for (const delivery of batch.deliveries) {
@@ -165,11 +152,43 @@ export function toColumns(batch: Batch): BatchColumns {
   return result;
 }
 
-function pushStaged(
-  into: Record<(typeof STAGED_COLUMNS)[number], Column>,
-  ord: number,
-  event: StagedLead | StagedContact | StagedOpportunity,
-): void {
+function emptyColumns(slices: number): BatchColumns {
+  const staged = () => ({ ord: [], id: [], createdAt: [], updatedAt: [], metadata: [] });
+  const person = () => ({ firstName: [], lastName: [], email: [], phone: [], company: [], title: [], leadId: [] });
+  return {
+    deliveries: {
+      slice: [],
+      offset: [],
+      status: [],
+      eventId: [],
+      eventType: [],
+      organizationId: [],
+      eventTimestamp: [],
+      entity: [],
+      contentHash: [],
+      logId: [],
+      error: [],
+    },
+    leads: { ...staged(), ...person(), source: [], status: [], score: [], assignedTo: [] },
+    contacts: { ...staged(), ...person(), contactId: [] },
+    opportunities: {
+      ...staged(),
+      opportunityId: [],
+      name: [],
+      leadId: [],
+      contactId: [],
+      amount: [],
+      currency: [],
+      stage: [],
+      probability: [],
+      expectedCloseDate: [],
+    },
+    rejected: { ord: [], code: [], recordTimestamp: [], schemaId: [], key: [], value: [], headers: [] },
+    tombstones: new Array<number>(slices).fill(0),
+  };
+}
+
+function pushStaged(into: StagedColumns, ord: number, event: StagedLead | StagedContact | StagedOpportunity): void {
   into.ord.push(ord);
   into.id.push(randomUUID());
   into.createdAt.push(event.createdAt);

@@ -17,6 +17,7 @@ import { type DatabasePoolConnection, sql } from 'slonik';
 import { z } from 'zod';
 import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
+import { plainArray, textArray } from './array-literal.ts';
 import { toColumns } from './batch-columns.ts';
 import { guarded } from './errors.ts';
 
@@ -42,14 +43,17 @@ const writtenRow = z.object({
   ),
 });
 
-type Values = ReadonlyArray<string | number | null>;
+type Plain = ReadonlyArray<string | number | null>;
 
-const ints = (values: Values) => sql.array(values, 'int4');
-const bigints = (values: Values) => sql.array(values, 'int8');
-const texts = (values: Values) => sql.array(values, 'text');
-const uuids = (values: Values) => sql.array(values, 'uuid');
+const ints = (values: Plain) => sql.fragment`${plainArray(values)}::int4[]`;
+const bigints = (values: Plain) => sql.fragment`${plainArray(values)}::int8[]`;
+const uuids = (values: Plain) => sql.fragment`${plainArray(values)}::uuid[]`;
+const texts = (values: ReadonlyArray<string | null>) => sql.fragment`${textArray(values)}::text[]`;
 
-function sliceColumn(slices: readonly BatchSlice[], pick: (slice: BatchSlice) => string | number | null) {
+function sliceColumn<T extends string | number | null>(
+  slices: readonly BatchSlice[],
+  pick: (slice: BatchSlice) => T,
+): T[] {
   return slices.map(pick);
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { migrate } from '../../adapters/postgres/migrate.ts';
 import { createPartitionsAhead, ensurePartition } from '../../adapters/postgres/partitions.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
@@ -16,7 +17,7 @@ describe('migrations', () => {
 });
 
 describe('partitions', () => {
-  const bounds = sql.unsafe`
+  const bounds = sql.type(z.object({ partition: z.string(), lower_bound: z.number(), upper_bound: z.number() }))`
     SELECT partition, lower_bound, upper_bound FROM analytics.crm_partitions
     WHERE parent = 'crm_leads_staging' AND NOT is_default ORDER BY lower_bound
   `;

@@ -1,5 +1,6 @@
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { createLaneConnection } from '../../activities/lane-connection.ts';
 import { type PersistDeps, persist } from '../../activities/persist.ts';
 import { type Batch, type ClaimedRange, FencedError, type Store } from '../../activities/ports.ts';
@@ -78,9 +79,9 @@ describe('persist', () => {
         value: 'payload',
       },
     ]);
-    const chain = await pool.any(sql.unsafe`
-      SELECT position_id, min(from_offset) AS "from", max(next_offset) AS next, sum(next_offset - from_offset)::int AS moved
-      FROM analytics.crm_batches GROUP BY 1 ORDER BY 1
+    const chain = await pool.any(sql.type(z.object({ from: z.number(), next: z.number(), moved: z.number() }))`
+      SELECT min(from_offset) AS "from", max(next_offset) AS next, sum(next_offset - from_offset)::int AS moved
+      FROM analytics.crm_batches GROUP BY position_id ORDER BY position_id
     `);
     expect(chain.map(({ from, next, moved }) => [from, next, moved])).toEqual([
       [0, 5, 5],
