@@ -153,7 +153,8 @@ function batchStatement(batch: Batch) {
       RETURNING event_id, organization_id, source_id, partition, "offset", content_hash
     ),
     outcome AS MATERIALIZED (
-      SELECT d.ord, d.slice, d.event_type,
+      SELECT d.ord, d.slice, d.topic, d.incarnation, d.source_id, d.partition, d."offset", d.event_id, d.event_type,
+        d.organization_id, d.event_timestamp, d.log_id, d.error,
         CASE
           WHEN d.status <> 'stage' THEN d.status
           WHEN (w.source_id, w.partition, w."offset") = (d.source_id, d.partition, d."offset") THEN 'processed'
@@ -199,8 +200,7 @@ function batchStatement(batch: Batch) {
         ord, id, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
         created_ms, updated_ms, metadata
       )
-      JOIN delivery d ON d.ord = i.ord
-      JOIN outcome o ON o.ord = i.ord AND o.status = 'processed'
+      JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
     ),
     contacts AS (
@@ -219,8 +219,7 @@ function batchStatement(batch: Batch) {
       ) AS i(
         ord, id, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_ms, updated_ms, metadata
       )
-      JOIN delivery d ON d.ord = i.ord
-      JOIN outcome o ON o.ord = i.ord AND o.status = 'processed'
+      JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
     ),
     opportunities AS (
@@ -242,8 +241,7 @@ function batchStatement(batch: Batch) {
         ord, id, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability, close_day, created_ms,
         updated_ms, metadata
       )
-      JOIN delivery d ON d.ord = i.ord
-      JOIN outcome o ON o.ord = i.ord AND o.status = 'processed'
+      JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
     ),
     logged AS (
@@ -251,12 +249,10 @@ function batchStatement(batch: Batch) {
         id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
         error_message, ingestion_id, metadata, topic_incarnation
       )
-      SELECT d.log_id, d.event_id, d.event_type, d.topic, d.partition, d."offset", d.organization_id, d.event_timestamp,
-        o.status, d.error, ${batch.runId}::uuid,
-        CASE WHEN o.reason IS NOT NULL THEN jsonb_build_object('reason', o.reason) END, d.incarnation
-      FROM outcome o
-      JOIN delivery d ON d.ord = o.ord
-      WHERE o.reason IS DISTINCT FROM 'reread'
+      SELECT log_id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
+        ${batch.runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
+      FROM outcome
+      WHERE reason IS DISTINCT FROM 'reread'
       -- Read again after a seek: what failed then may be fine now.
       ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO UPDATE
         SET processing_status = excluded.processing_status, error_message = excluded.error_message,
@@ -277,7 +273,7 @@ function batchStatement(batch: Batch) {
         ${bigints(rejected.ord)}, ${texts(rejected.code)}, ${bigints(rejected.recordTimestamp)},
         ${ints(rejected.schemaId)}, ${texts(rejected.key)}, ${texts(rejected.value)}, ${texts(rejected.headers)}
       ) AS i(ord, code, record_ms, schema_id, key, value, headers)
-      JOIN delivery d ON d.ord = i.ord
+      JOIN outcome d ON d.ord = i.ord
       ON CONFLICT (source_id, partition, "offset") DO UPDATE
         SET status = excluded.status, error_code = excluded.error_code, error_message = excluded.error_message,
             run_id = excluded.run_id, updated_at = clock_timestamp()
