@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
 
@@ -18,6 +19,8 @@ export interface KafkaAdmin {
 }
 
 const BROKER_DEFAULT = -1;
+const READY_POLLS = 100;
+const READY_POLL_MS = 100;
 
 /** What the demo, the generator and tests need of administration. Connects for each call. */
 export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
@@ -38,7 +41,7 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
         const missing = topics.filter(({ topic }) => !existing.has(topic));
         if (missing.length === 0) return [];
         await admin.createTopics({
-          waitForLeaders: true,
+          waitForLeaders: false, // kafkajs would fail when the broker it asks has not heard of the topic yet
           topics: missing.map(({ topic, partitions, replicationFactor = BROKER_DEFAULT, config = {} }) => ({
             topic,
             numPartitions: partitions,
@@ -46,6 +49,7 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
             configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
           })),
         });
+        await untilReady(client, missing);
         return missing.map(({ topic }) => topic);
       }),
 
@@ -56,4 +60,23 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
         if (found.length > 0) await admin.deleteTopics({ topics: found });
       }),
   };
+}
+
+/** A new topic is ready when each of its partitions has a leader. @throws Error when that takes more than 10 s */
+async function untilReady(client: KafkaClient, created: readonly TopicSettings[]): Promise<void> {
+  const brokers = client.openBrokers();
+  try {
+    for (let poll = 0; poll < READY_POLLS; poll += 1) {
+      const { topics } = await brokers.metadata(created.map(({ topic }) => topic));
+      const ready = created.every(({ topic, partitions }) => {
+        const led = topics.find(({ name }) => name === topic)?.partitions.filter(({ leader }) => leader >= 0);
+        return led?.length === partitions;
+      });
+      if (ready) return;
+      await sleep(READY_POLL_MS);
+    }
+  } finally {
+    brokers.close();
+  }
+  throw new Error(`no leaders for ${created.map(({ topic }) => topic).join(', ')}: look into the brokers' logs`);
 }

@@ -11,6 +11,9 @@ export interface MirrorOptions {
   heartbeatIntervalMs: number;
 }
 
+/** A consumer without anything to fetch sleeps for its longest wait, and so long leaving takes. */
+const PAUSE_MS = 200;
+
 /**
  * Publishes positions as offsets of a Kafka consumer group. Joins it with the first publication as a member whose
  * topics are all paused, so that it reads nothing and tools show the group as alive; joins again after a failure.
@@ -54,6 +57,7 @@ async function join(client: KafkaClient, options: MirrorOptions): Promise<Consum
     groupId: options.groupId,
     sessionTimeout: options.sessionTimeoutMs,
     heartbeatInterval: options.heartbeatIntervalMs,
+    maxWaitTimeInMs: PAUSE_MS,
     allowAutoTopicCreation: false,
     // The consumer's own restart would reject unheard when it fails again: a crash shows in the next publication.
     retry: { retries: 3, restartOnFailure: async () => false },

@@ -141,11 +141,6 @@ export class PartitionReader {
     return answer.recordSet.length > 0 ? 'cut off' : 'nothing';
   }
 
-  /** Moves over offsets that are known to hold no records. */
-  passOver(next: number, now: number): void {
-    this.#append(next, null, now);
-  }
-
   #append(upTo: number, batch: RecordBatch | null, arrivedAt: number): void {
     const next = Math.min(upTo, this.#end);
     if (next <= this.#fetched) return;

@@ -5,7 +5,6 @@ import type { Brokers } from './brokers.ts';
 import type { KafkaClient } from './client.ts';
 import { PartitionReader, partitionName } from './partition-reader.ts';
 import { ERROR, errorWords, TOPIC_GONE } from './protocol/errors.ts';
-import { ISOLATION } from './protocol/isolation.ts';
 import type { TopicMetadata } from './protocol/metadata.ts';
 import { type KafkaLogSession, openSession, type ReaderLimits } from './session.ts';
 
@@ -112,7 +111,6 @@ async function leadersOf(brokers: Brokers, partitions: readonly TopicPartition[]
 async function askRecord(brokers: Brokers, at: TopicPartition & { offset: number }): Promise<LogRecord | null> {
   const { leader, topicId } = (await leadersOf(brokers, [at]))(at);
   const answer = await brokers.fetch(leader, {
-    isolation: ISOLATION.readCommitted,
     maxWaitMs: 0,
     minBytes: 0,
     maxBytes: 1, // which brings one batch, of any size

@@ -12,9 +12,8 @@ import type { KafkaLog } from './client.ts';
 import { PartitionReader, partitionName } from './partition-reader.ts';
 import { ERROR, errorWords, TOPIC_GONE } from './protocol/errors.ts';
 import type { FetchedPartition } from './protocol/fetch.ts';
-import { ISOLATION } from './protocol/isolation.ts';
 import type { ClusterMetadata } from './protocol/metadata.ts';
-import { RecordFormatError, readBatches } from './record-batch.ts';
+import { RecordFormatError } from './record-batch.ts';
 import { TopicIdentities } from './topic-identity.ts';
 
 export interface ReaderLimits {
@@ -35,8 +34,7 @@ export interface KafkaLogSession extends LogSession {
 /** A fetch that leaves partitions out must not wait long: theirs would wait for it. */
 const WAIT_BESIDE_FULL_MS = 50;
 const WAIT_BESIDE_STALLED_MS = 500;
-/** How soon to look again where the broker has nothing to send although the partition goes on. */
-const GAP_RETRY_MS = 100;
+const NOTHING_RETRY_MS = 100;
 const TROUBLES_TOLD = 3;
 
 /**
@@ -153,7 +151,6 @@ export function openSession(
     const asked = new Map(wanted.map((partition) => [partition.name, { partition, position: partition.position }]));
     try {
       const answer = await brokers.fetch(leader, {
-        isolation: ISOLATION.readCommitted,
         maxWaitMs,
         minBytes: 1,
         maxBytes,
@@ -168,8 +165,10 @@ export function openSession(
       for (const fetched of answer.partitions) {
         const { partition, position } = asked.get(partitionName(fetched)) ?? {};
         // What waited may have been discarded meanwhile: this answer would leave a hole.
-        if (partition?.position === position && partition !== undefined)
-          await digest(partition, fetched, leader, allEmpty);
+        if (partition === undefined || partition.position !== position) continue;
+        await digest(partition, fetched);
+        // Committed offsets follow, but the broker can't bring them just now (tiered storage) and does not wait either.
+        if (allEmpty && position < fetched.lastStableOffset) partition.retryAt = performance.now() + NOTHING_RETRY_MS;
       }
     } catch (error) {
       for (const partition of wanted) partition.stall(messageOf(error), performance.now());
@@ -186,12 +185,7 @@ export function openSession(
     offset: partition.position,
   });
 
-  async function digest(
-    partition: PartitionReader,
-    fetched: FetchedPartition,
-    leader: number,
-    allEmpty: boolean,
-  ): Promise<void> {
+  async function digest(partition: PartitionReader, fetched: FetchedPartition): Promise<void> {
     if (fetched.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return outOfRange(partition);
     if (fetched.errorCode !== ERROR.NONE) {
       if (TOPIC_GONE.includes(fetched.errorCode)) identities.lost(partition.topic);
@@ -203,8 +197,6 @@ export function openSession(
       if (brought === 'progress') partition.servedBy = fetches;
       // First in the next request, where a batch of any size is sent whole.
       if (brought === 'cut off') partition.servedBy = 0;
-      const goesOn = partition.position < fetched.lastStableOffset;
-      if (brought === 'nothing' && goesOn && allEmpty) await passGap(partition, leader, fetched.lastStableOffset);
     } catch (error) {
       if (!(error instanceof RecordFormatError)) throw error;
       partition.markDamaged(`${partition.name} at offset ${partition.position}: ${error.message}`, performance.now());
@@ -217,25 +209,6 @@ export function openSession(
     const inRange = bounds.earliest <= at.offset && at.offset <= bounds.end;
     if (inRange) partition.stall(`${partition.name}: ${errorWords(ERROR.OFFSET_OUT_OF_RANGE)}`, performance.now());
     else partition.failure = new OffsetOutOfRangeError(at, bounds);
-  }
-
-  /**
-   * The broker sends nothing although committed offsets follow. They may be compacted away up to an open transaction,
-   * or it may be unable to read them just now; the first batch that follows, committed or not, is the proof.
-   */
-  async function passGap(partition: PartitionReader, leader: number, lastStableOffset: number): Promise<void> {
-    const { partitions: answers } = await brokers.fetch(leader, {
-      isolation: ISOLATION.readUncommitted,
-      maxWaitMs: 0,
-      minBytes: 0,
-      maxBytes: 1,
-      maxBytesPerPartition: 1,
-      partitions: [wantedFrom(partition)],
-    });
-    const now = performance.now();
-    const following = answers.flatMap(({ recordSet }) => readBatches(recordSet))[0];
-    if (following !== undefined) partition.passOver(Math.min(following.baseOffset, lastStableOffset), now);
-    partition.retryAt = now + GAP_RETRY_MS;
   }
 
   /** Throws what ends reading, once everything before it is handed out. */

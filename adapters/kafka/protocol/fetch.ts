@@ -1,4 +1,4 @@
-import type { ISOLATION } from './isolation.ts';
+import { READ_COMMITTED } from './isolation.ts';
 import { protocolRequest } from './request.ts';
 import type { WireReader, WireWriter } from './wire.ts';
 
@@ -16,7 +16,6 @@ export interface FetchPartition {
 
 export interface FetchRequest {
   version: typeof FETCH_BY_NAME | typeof FETCH_BY_ID;
-  isolation: (typeof ISOLATION)[keyof typeof ISOLATION];
   /** Milliseconds that the broker may wait for `minBytes`. */
   maxWaitMs: number;
   minBytes: number;
@@ -68,7 +67,7 @@ function write(writer: WireWriter, request: FetchRequest): void {
     .int32(request.maxWaitMs)
     .int32(request.minBytes)
     .int32(request.maxBytes)
-    .int8(request.isolation)
+    .int8(READ_COMMITTED)
     .int32(0) // session_id
     .int32(-1) // session_epoch
     .compactArray(request.partitions, (partition) => writePartition(writer, partition, request))

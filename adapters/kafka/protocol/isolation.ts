@@ -1,2 +1,2 @@
-/** What a reader sees of transactions. */
-export const ISOLATION = { readUncommitted: 0, readCommitted: 1 } as const;
+/** Isolation level: records of aborted and of open transactions are not for us. */
+export const READ_COMMITTED = 1;

@@ -1,4 +1,4 @@
-import { ISOLATION } from './isolation.ts';
+import { READ_COMMITTED } from './isolation.ts';
 import { protocolRequest } from './request.ts';
 import type { WireReader, WireWriter } from './wire.ts';
 
@@ -33,7 +33,7 @@ function write(
 ): void {
   writer
     .int32(-1) // replica_id: a consumer
-    .int8(ISOLATION.readCommitted)
+    .int8(READ_COMMITTED)
     .array(partitions, ({ topic, partition }) =>
       writer.string(topic).array([partition], () => writer.int32(partition).int64(timestamp)),
     );
