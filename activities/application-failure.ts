@@ -1,5 +1,12 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import { FencedError, LogIdentityError, OffsetOutOfRangeError, RegistryUnavailableError, WriteError } from './ports.ts';
+import {
+  FencedError,
+  LogIdentityError,
+  LogUnavailableError,
+  OffsetOutOfRangeError,
+  RegistryUnavailableError,
+  WriteError,
+} from './ports.ts';
 
 /** Our own errors, whose messages hold no payload; the names are what retry policies and people see. */
 const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: string]> = [
@@ -7,6 +14,7 @@ const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: stri
   // Temporal believes that this attempt is the one, so the next claims again; a zombie's failure reaches nobody.
   [FencedError, 'Fenced'],
   [LogIdentityError, 'LogIdentity'],
+  [LogUnavailableError, 'LogUnavailable'],
   [WriteError, 'WriteRefused'],
   [RegistryUnavailableError, 'RegistryUnavailable'],
 ];

@@ -12,6 +12,17 @@ export function ingestionWorkflowId(consumerGroup: string): string {
   return `crm-ingestion:${consumerGroup}`;
 }
 
+/** Tells which lane a pending activity is, also before its first heartbeat. */
+export function laneActivityId(lane: number): string {
+  return `lane-${lane}`;
+}
+
+/** The lane of an activity, or null when it is none. */
+export function laneOfActivityId(activityId: string): number | null {
+  const [, lane] = /^lane-(\d+)$/u.exec(activityId) ?? [];
+  return lane === undefined ? null : Number(lane);
+}
+
 /** Search attributes of type Keyword, by which the Temporal UI and CLI find ingestions. */
 export const SEARCH_ATTRIBUTES = {
   consumerGroup: 'CrmConsumerGroup',

@@ -21,7 +21,13 @@ import {
   watchOptions,
 } from './activity-options.ts';
 import { laneSummary, publishDetails, publishPhase } from './appearance.ts';
-import type { IngestionInput, IngestionPhase, IngestionStatus, PartitionId } from './contracts.ts';
+import {
+  type IngestionInput,
+  type IngestionPhase,
+  type IngestionStatus,
+  laneActivityId,
+  type PartitionId,
+} from './contracts.ts';
 import { describePartitions } from './deal.ts';
 import { Ingestion } from './ingestion-model.ts';
 import { Lanes } from './lanes.ts';
@@ -120,7 +126,12 @@ async function readSlices(ingestion: Ingestion, lane: number, partitions: readon
   try {
     while (!scope.consideredCancelled) {
       const input = ingestion.laneInput(lane, partitions);
-      ingestion.endSlice(await activities.lane.executeWithOptions({ summary: laneSummary(lane, partitions) }, [input]));
+      ingestion.endSlice(
+        await activities.lane.executeWithOptions(
+          { activityId: laneActivityId(lane), summary: laneSummary(lane, partitions) },
+          [input],
+        ),
+      );
     }
     log.info('Lane ends', { lane });
   } catch (error) {

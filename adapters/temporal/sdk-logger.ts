@@ -1,0 +1,24 @@
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { Logger } from '../../platform/logger.ts';
+
+/** What the SDK attaches to every line and helps nobody. */
+const NOISE = new Set(['taskToken', 'namespace', 'isLocal', 'workflowType', 'activityId', 'runId']);
+
+const LEVELS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/**
+ * Sends what the SDK, its native core and workflows log to our logger, and leaves the process's signals to us. Once per
+ * process, before the first connection of a worker.
+ */
+export function installRuntime(logger: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('DEBUG', ({ level, message, meta }) => {
+      const fields = Object.fromEntries(Object.entries(meta ?? {}).filter(([name]) => !NOISE.has(name)));
+      // States of workers and sizes of bundles are the SDK's own business.
+      const own = level === 'INFO' && fields.sdkComponent === 'worker' ? 'debug' : LEVELS[level];
+      logger[own](message, fields);
+    }),
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+  });
+}

@@ -1,0 +1,72 @@
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.ts';
+import { CONTROL_TASK_QUEUE, LANE_TASK_QUEUE } from '../../workflows/contracts.ts';
+
+export interface IngestionWorkersOptions {
+  namespace: string;
+  /** How the Temporal UI shows this process. */
+  identity: string;
+  activities: Activities;
+  /** The sources, or what `npm run build` made of them. */
+  workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>;
+  /** Most lanes that this process runs at once. */
+  maxLanes: number;
+}
+
+export interface IngestionWorkers {
+  /** Works until `shutdown`, then until the activities under way have handed over. @throws when a worker fails */
+  run(): Promise<void>;
+  shutdown(): void;
+}
+
+/** The two workers of a process: one for workflows and control, one for lanes, so that lanes can't starve control. */
+export async function createIngestionWorkers(
+  connection: NativeConnection,
+  { namespace, identity, activities, workflows, maxLanes }: IngestionWorkersOptions,
+): Promise<IngestionWorkers> {
+  const { lane, ...controlActivities } = activities;
+  const common: Partial<WorkerOptions> = {
+    connection,
+    namespace,
+    identity,
+    // A pause reaches a lane with the answer to a heartbeat, and has to within 2 s.
+    maxHeartbeatThrottleInterval: '500ms',
+    // Lanes are told at once when their worker shuts down; handing over is all they do then.
+    shutdownGraceTime: 0,
+  };
+  const workers = [
+    await Worker.create({
+      ...common,
+      ...workflows,
+      taskQueue: CONTROL_TASK_QUEUE,
+      activities: controlActivities,
+      // How long a signal waits for a worker that died before another takes the workflow.
+      stickyQueueScheduleToStartTimeout: '2s',
+    }),
+    await Worker.create({
+      ...common,
+      taskQueue: LANE_TASK_QUEUE,
+      activities: { lane },
+      maxConcurrentActivityTaskExecutions: maxLanes,
+    }),
+  ];
+  const shutdown = () => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') {
+        worker.shutdown();
+      }
+    }
+  };
+  return {
+    async run() {
+      // One without the other is of no use.
+      const running = workers.map((worker) => worker.run().finally(shutdown));
+      const outcomes = await Promise.allSettled(running);
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed) {
+        throw failed.reason;
+      }
+    },
+    shutdown,
+  };
+}

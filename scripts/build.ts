@@ -1,0 +1,30 @@
+// npm run build: type-checked JavaScript in dist/, the migrations, and the workflows in one bundle.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = `${root}dist`;
+
+await rm(dist, { recursive: true, force: true });
+await compile();
+await cp(`${root}migrations`, `${dist}/migrations`, {
+  recursive: true,
+  filter: (source) => !/\.ts$/u.test(source),
+});
+const { code } = await bundleWorkflowCode({
+  workflowsPath: `${root}workflows/index.ts`,
+  logger: new DefaultLogger('WARN'),
+});
+await writeFile(`${dist}/workflow-bundle.js`, code);
+
+async function compile(): Promise<void> {
+  const compiler = spawn(`${root}node_modules/.bin/tsc`, ['--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  const [exitCode] = await once(compiler, 'exit');
+  if (exitCode !== 0) {
+    process.exit(1);
+  }
+}

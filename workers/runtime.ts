@@ -1,0 +1,90 @@
+/** The worker as `worker.ts` runs it alone and `all.ts` beside the API. */
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NativeConnection } from '@temporalio/worker';
+import { connectWorkers } from '../adapters/temporal/connection.ts';
+import { installRuntime } from '../adapters/temporal/sdk-logger.ts';
+import { createIngestionWorkers } from '../adapters/temporal/workers.ts';
+import type { Config } from '../platform/config.ts';
+import type { HealthCheck } from '../platform/health.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { ShutdownStep } from '../platform/shutdown.ts';
+import { openServers, type WorkerServers } from './servers.ts';
+import { workflowSource } from './workflow-source.ts';
+
+const CONNECT_AGAIN_MS = 2_000;
+
+export interface IngestionWorker {
+  /** Resolves after a shutdown; rejects when the worker can't go on. */
+  ended: Promise<void>;
+  health: Record<string, HealthCheck>;
+  /** In order: hand over, then close. */
+  closing: ShutdownStep[];
+}
+
+/** Starts working; servers that are down are waited for. */
+export function startIngestionWorker(config: Config, deps: { logger: Logger; metrics: Metrics }): IngestionWorker {
+  const identity = `${hostname()}:${process.pid}`;
+  const servers = openServers(config, identity, deps);
+  const stop = new AbortController();
+  const ended = work(config, identity, servers, deps.logger, stop.signal);
+  return {
+    ended,
+    health: servers.health,
+    closing: [
+      {
+        name: 'lanes and workflows',
+        run: () => {
+          stop.abort();
+          return ended;
+        },
+      },
+      ...servers.closing,
+    ],
+  };
+}
+
+async function work(
+  config: Config,
+  identity: string,
+  { activities }: WorkerServers,
+  logger: Logger,
+  stop: AbortSignal,
+): Promise<void> {
+  installRuntime(logger);
+  const connection = await connect(config, logger, stop);
+  if (connection === null) {
+    return;
+  }
+  try {
+    const workers = await createIngestionWorkers(connection, {
+      namespace: config.temporal.namespace,
+      identity,
+      activities,
+      workflows: workflowSource(),
+      maxLanes: config.worker.maxLanes,
+    });
+    if (stop.aborted) {
+      return;
+    }
+    stop.addEventListener('abort', () => workers.shutdown(), { once: true });
+    logger.info('worker polls for lanes and workflows', { identity, maxLanes: config.worker.maxLanes });
+    await workers.run();
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @returns null when told to stop before Temporal answered */
+async function connect({ temporal }: Config, logger: Logger, stop: AbortSignal): Promise<NativeConnection | null> {
+  while (!stop.aborted) {
+    try {
+      return await connectWorkers(temporal);
+    } catch (error) {
+      logger.warn('Temporal can not be reached, trying again', { address: temporal.address, error });
+      await delay(CONNECT_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
+  return null;
+}

@@ -1,0 +1,93 @@
+/** From configuration to activities: everything a worker reads and writes. */
+import { type Activities, createActivities } from '../activities/index.ts';
+import type { LaneOptions } from '../activities/run-lane.ts';
+import { createKafka } from '../adapters/kafka/client.ts';
+import { createPositionMirror } from '../adapters/kafka/mirror.ts';
+import { createLogReader } from '../adapters/kafka/reader.ts';
+import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
+import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
+import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
+import type { Entity } from '../domain/events.ts';
+import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
+import type { Config } from '../platform/config.ts';
+import type { HealthCheck } from '../platform/health.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { ShutdownStep } from '../platform/shutdown.ts';
+import { openStore } from './lazy-store.ts';
+
+/** How often the topics are looked at for new partitions. */
+const WATCH_INTERVAL_MS = 5_000;
+const DAY_MS = 86_400_000;
+
+export interface WorkerServers {
+  activities: Activities;
+  health: Record<string, HealthCheck>;
+  /** In order. */
+  closing: ShutdownStep[];
+}
+
+/**
+ * Needs none of the servers to be up: each is connected to with its first use.
+ * @param worker names this process in leases and heartbeats
+ */
+export function openServers(
+  config: Config,
+  worker: string,
+  { logger, metrics }: { logger: Logger; metrics: Metrics },
+): WorkerServers {
+  const topics = Object.values(config.topics);
+  const kafkaLogger = logger.child({ component: 'kafka' });
+  const kafka = createKafka({ ...config.kafka, log: (level, message, fields) => kafkaLogger[level](message, fields) });
+  const reader = createLogReader(kafka, {
+    maxWaitMs: config.kafka.maxWaitMs,
+    maxBufferedBytes: config.ingestion.bufferMaxBytes,
+  });
+  const decoder = createEventDecoder(config.registry);
+  const { store, ...database } = openStore(
+    { ...config.postgres, applicationName: config.kafka.clientId },
+    { partitionInterval: config.partitions.interval },
+  );
+  const options = laneOptions(config, worker);
+  return {
+    activities: createActivities({
+      reader,
+      store,
+      worker,
+      openMirror: (groupId) =>
+        observePositionMirror(createPositionMirror(kafka, { ...config.kafka, groupId, topics }), metrics, logger),
+      laneDepsFor: ({ lane, runId }) => {
+        const observer = createLaneObserver(metrics, logger.child({ lane, ingestionId: runId }));
+        return { reader, decoder, store, observer, options };
+      },
+      intervals: { watch: WATCH_INTERVAL_MS, mirror: config.ingestion.mirrorIntervalMs },
+    }),
+    health: {
+      database: { needed: true, check: () => database.ping() },
+      kafka: { needed: true, check: () => reader.partitions(topics) },
+      registry: { needed: true, check: () => pingRegistry(config.registry) },
+    },
+    closing: [
+      { name: 'kafka reader', run: () => reader.close() },
+      { name: 'database pool', run: () => database.close() },
+    ],
+  };
+}
+
+function laneOptions({ ingestion, topics, partitions }: Config, worker: string): LaneOptions {
+  const entityOfTopic = new Map<string, Entity>();
+  for (const role of TOPIC_ROLES) {
+    const entity = expectedEntityOf(role);
+    if (entity !== null) {
+      entityOfTopic.set(topics[role], entity);
+    }
+  }
+  return {
+    eventTypes: new Set(ingestion.eventTypes),
+    entityOfTopic,
+    lateWindowMs: partitions.lateWindowDays * DAY_MS,
+    maxRecords: ingestion.batchMaxRows,
+    lingerMs: ingestion.batchLingerMs,
+    worker,
+  };
+}

@@ -1,0 +1,15 @@
+/** `npm run worker`: reads and writes, with metrics and health on a port of its own. */
+import { createHealth } from '../platform/health.ts';
+import { startMetricsServer } from '../platform/metrics-server.ts';
+import { runProcess } from './process.ts';
+import { startIngestionWorker } from './runtime.ts';
+
+await runProcess('worker', async ({ config, logger, metrics }) => {
+  const worker = startIngestionWorker(config, { logger, metrics });
+  const http = await startMetricsServer(config.worker, {
+    registry: metrics.registry,
+    health: createHealth(worker.health),
+  });
+  logger.info('metrics and health listen', { host: http.host, port: http.port });
+  return { ended: worker.ended, closing: [...worker.closing, { name: 'HTTP server', run: () => http.close() }] };
+});
