@@ -60,7 +60,7 @@ async function join(client: KafkaClient, options: MirrorOptions): Promise<Consum
     maxWaitTimeInMs: PAUSE_MS,
     allowAutoTopicCreation: false,
     // The consumer's own restart would reject unheard when it fails again: a crash shows in the next publication.
-    retry: { retries: 3, restartOnFailure: async () => false },
+    retry: { restartOnFailure: async () => false },
   });
   let crash: Error | null = null;
   consumer.on(consumer.events.CRASH, ({ payload }) => {

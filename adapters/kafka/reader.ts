@@ -3,10 +3,11 @@ import type { LogReader, LogRecord, PartitionBounds, TopicPartition } from '../.
 import { backoffMs } from './backoff.ts';
 import type { Brokers } from './brokers.ts';
 import type { KafkaClient } from './client.ts';
+import type { ReaderLimits } from './fetching.ts';
 import { PartitionReader, partitionName } from './partition-reader.ts';
 import { ERROR, errorWords, TOPIC_GONE } from './protocol/errors.ts';
-import type { TopicMetadata } from './protocol/metadata.ts';
-import { type KafkaLogSession, openSession, type ReaderLimits } from './session.ts';
+import { NO_TOPIC_ID, type TopicMetadata } from './protocol/metadata.ts';
+import { type KafkaLogSession, openSession } from './session.ts';
 
 export interface KafkaLogReader extends LogReader {
   open(...ranges: Parameters<LogReader['open']>): KafkaLogSession;
@@ -88,7 +89,13 @@ async function askBounds(brokers: Brokers, partitions: readonly TopicPartition[]
   return partitions.map((partition) => {
     const bounds = offsets.get(partitionName(partition));
     if (bounds === undefined) throw new Error(`${partitionName(partition)}: Kafka did not tell its bounds`);
-    return { topic: partition.topic, partition: partition.partition, ...bounds };
+    const { topicId } = leaders(partition);
+    return {
+      topic: partition.topic,
+      partition: partition.partition,
+      ...bounds,
+      topicId: topicId === NO_TOPIC_ID ? null : topicId,
+    };
   });
 }
 

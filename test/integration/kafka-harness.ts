@@ -3,9 +3,10 @@ import { onTestFinished } from 'vitest';
 import type { LogRange, LogRecord, LogSlice } from '../../activities/ports.ts';
 import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
 import { createKafka, type KafkaClient } from '../../adapters/kafka/client.ts';
+import type { ReaderLimits } from '../../adapters/kafka/fetching.ts';
 import { createEventProducer, type OutgoingRecord } from '../../adapters/kafka/producer.ts';
 import { createLogReader, type KafkaLogReader } from '../../adapters/kafka/reader.ts';
-import type { KafkaLogSession, ReaderLimits } from '../../adapters/kafka/session.ts';
+import type { KafkaLogSession } from '../../adapters/kafka/session.ts';
 
 export function kafkaClient(brokers = process.env.KAFKA_BROKERS): KafkaClient {
   if (!brokers) throw new Error('KAFKA_BROKERS is not set: the global setup of the tests sets it');

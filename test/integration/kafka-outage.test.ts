@@ -69,11 +69,12 @@ describe('a broker that is killed and comes back', () => {
     };
     const mirror = createPositionMirror(client, options);
     onTestFinished(() => mirror.close());
-    const publish = (offset: number) => mirror.publish([{ topic, partition: 0, offset }]);
+    const publish = (offset: number) =>
+      vi.waitFor(() => mirror.publish([{ topic, partition: 0, offset }]), { timeout: 50_000 });
     await publish(1);
     await kill();
     await sleep(3_000); // so that the member's heartbeats fail while nobody publishes
-    await vi.waitFor(() => publish(7), { timeout: 50_000 });
+    await publish(7);
     const admin = client.kafka.admin();
     await admin.connect();
     const [offsets] = await admin.fetchOffsets({ groupId: options.groupId, topics: [topic] });
