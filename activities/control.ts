@@ -23,17 +23,25 @@ export function createControl({ reader, store, worker }: ControlDeps) {
     /** Moves the position of a partition that no lane reads, within what the broker has. */
     seekPosition: withSafeFailures(async ({ runId, consumerGroup, request }: SeekInput): Promise<SeekResult> => {
       const { topic, partition } = request;
-      const to = targetOf(request.to, await boundsOf(reader, request));
+      const bounds = await boundsOf(reader, request);
+      const to = targetOf(request.to, bounds);
       const lane = await store.openLane();
       try {
         const [range] = await lane.positions.claim({
           scope: consumerGroup,
           runId,
           owner: `seek:${worker}`,
-          ranges: [{ topic, partition, initial: to, rangeStart: 0, endOffset: null }],
+          ranges: [{ topic, partition, initial: to, rangeStart: 0, endOffset: null, topicId: bounds.topicId }],
         });
         if (range === undefined) {
           throw new Error(`claiming ${topic}[${partition}] returned no range`);
+        }
+        if (range.topicId !== topicId && range.topicId !== null && topicId !== null) {
+          // A position of the topic that is gone: only a lane can open one for the new topic, and by its own policy.
+          throw ApplicationFailure.nonRetryable(
+            `${topic} was deleted and made again: let a lane read it once, then seek`,
+            'InvalidSeek',
+          );
         }
         if (range.nextOffset !== to) {
           await lane.positions.jump(range, to, 'seek', runId);

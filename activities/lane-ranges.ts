@@ -55,9 +55,7 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
 
   async function claim(): Promise<void> {
     const positions = await connection.positions();
-    const known = new Set((await positions.known(input.consumerGroup, input.partitions)).map(key));
-    const fresh = input.partitions.filter((at) => !known.has(key(at)));
-    const bounds = new Map((await asked(() => reader.bounds(fresh))).map((found) => [key(found), found]));
+    const bounds = new Map((await asked(() => reader.bounds(input.partitions))).map((found) => [key(found), found]));
     const claimed = await positions.claim({
       scope: input.consumerGroup,
       runId: input.runId,
@@ -66,6 +64,7 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
         topic,
         partition,
         initial: startOf(bounds.get(key({ topic, partition })), input.startPosition),
+        topicId: bounds.get(key({ topic, partition }))?.topicId ?? null,
         rangeStart: 0,
         endOffset: null,
       })),
@@ -87,11 +86,14 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
   }
 
   /**
-   * Kafka of this protocol level gives topics no identity we could ask for, but the record we last wrote tells: another
-   * one at its offset, or a log that ends before our position, is another log. A record that retention or compaction
-   * took away proves nothing.
+   * The topic's id tells. Before Kafka 2.8 there is none; then the record that we last wrote does: another one at its
+   * offset, or a log that ends before our position, is another log. A record that retention or compaction took away
+   * proves nothing.
    */
   async function isAnotherLog(range: ClaimedRange, now: PartitionBounds): Promise<boolean> {
+    if (range.topicId !== null && now.topicId !== null) {
+      return range.topicId !== now.topicId;
+    }
     if (range.nextOffset > now.end) {
       return input.outOfRange !== 'fail';
     }
@@ -111,7 +113,11 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
   async function startOver(range: ClaimedRange, now: PartitionBounds): Promise<void> {
     const positions = await connection.positions();
     const { topic, partition } = range;
-    const again = await positions.reincarnate(range, now.earliest, input.consumerGroup, input.runId, deps.owner);
+    const again = await positions.reincarnate(
+      range,
+      { from: now.earliest, topicId: now.topicId },
+      { scope: input.consumerGroup, runId: input.runId, owner: deps.owner },
+    );
     held.set(key(range), again);
     observer.incident('topic_made_again', { topic, partition, from: range.nextOffset, to: now.earliest });
   }
@@ -124,7 +130,7 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
       observer.incident('offset_out_of_range', { topic, partition, from: range.nextOffset, to: null });
       throw error;
     }
-    if (range.nextOffset > end) {
+    if (range.nextOffset > end && (range.topicId === null || range.topicId !== error.bounds.topicId)) {
       // Beyond the end: no retention does that, the log is another one.
       await startOver(range, error.bounds);
       return;

@@ -42,6 +42,8 @@ export interface LogRange extends TopicPartition {
   from: number;
   /** Exclusive. */
   to: number | null;
+  /** The topic this is a part of; under another id it is another log. Left out where it is not known. */
+  topicId?: string | null;
 }
 
 /** An open read of some ranges. Not reentrant: one `next` at a time. */
@@ -66,6 +68,8 @@ export interface LogSession {
 export interface PartitionBounds extends TopicPartition {
   earliest: number;
   end: number;
+  /** The cluster's id of the topic, which a topic made again under the same name does not share; null before Kafka 2.8. */
+  topicId: string | null;
 }
 
 export interface LogReader {
@@ -148,6 +152,8 @@ export interface ClaimedRange extends TopicPartition {
   /** The topic's incarnation: it grows when a topic is deleted and made again under the same name. */
   sourceId: number;
   incarnation: number;
+  /** As the cluster named it when the source was first seen; null before Kafka 2.8. */
+  topicId: string | null;
   nextOffset: number;
   /** Exclusive end, null for live reading. */
   endOffset: number | null;
@@ -266,7 +272,9 @@ export interface Positions {
     scope: string;
     runId: string;
     owner: string;
-    ranges: ReadonlyArray<TopicPartition & { initial: number; rangeStart: number; endOffset: number | null }>;
+    ranges: ReadonlyArray<
+      TopicPartition & { initial: number; rangeStart: number; endOffset: number | null; topicId: string | null }
+    >;
   }): Promise<ClaimedRange[]>;
   /** Those of the partitions that already have a position. */
   known(scope: string, partitions: readonly TopicPartition[]): Promise<TopicPartition[]>;
@@ -280,7 +288,11 @@ export interface Positions {
    * The topic was deleted and made again: closes the old incarnation's position and opens one for the new.
    * @throws FencedError
    */
-  reincarnate(range: ClaimedRange, from: number, scope: string, runId: string, owner: string): Promise<ClaimedRange>;
+  reincarnate(
+    range: ClaimedRange,
+    as: { from: number; topicId: string | null },
+    lease: { scope: string; runId: string; owner: string },
+  ): Promise<ClaimedRange>;
   /** All live positions of a scope. */
   list(scope: string): Promise<
     Array<

@@ -158,9 +158,13 @@ function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
   /** Reads until `signal` aborts, or until the positions had to be moved and reading must begin anew. */
   async function read(signal: AbortSignal): Promise<void> {
     const session = reader.open(
-      ranges
-        .held()
-        .map(({ topic, partition, nextOffset, endOffset }) => ({ topic, partition, from: nextOffset, to: endOffset })),
+      ranges.held().map(({ topic, partition, nextOffset, endOffset, topicId }) => ({
+        topic,
+        partition,
+        from: nextOffset,
+        to: endOffset,
+        topicId,
+      })),
     );
     const watch = setInterval(() => trouble.set('read', session.trouble), TROUBLE_INTERVAL);
     try {

@@ -8,6 +8,7 @@ const claimedRow = z.object({
   epoch: z.number(),
   source_id: z.number(),
   incarnation: z.number(),
+  topic_id: z.string().nullable(),
   topic: z.string(),
   partition: z.number(),
   next_offset: z.number(),
@@ -23,6 +24,7 @@ function toClaimed(row: z.infer<typeof claimedRow>): ClaimedRange {
     epoch: row.epoch,
     sourceId: row.source_id,
     incarnation: row.incarnation,
+    topicId: row.topic_id,
     topic: row.topic,
     partition: row.partition,
     nextOffset: row.next_offset,
@@ -35,7 +37,7 @@ function toClaimed(row: z.infer<typeof claimedRow>): ClaimedRange {
 }
 
 const CLAIMED_COLUMNS = sql.fragment`
-  p.position_id, p.epoch, p.source_id, s.incarnation, s.topic, p.partition, p.next_offset, p.end_offset, p.last_offset,
+  p.position_id, p.epoch, p.source_id, s.incarnation, s.topic_id, s.topic, p.partition, p.next_offset, p.end_offset, p.last_offset,
   p.last_timestamp, p.last_checksum
 `;
 
@@ -51,8 +53,7 @@ export function createPositions(connection: CommonQueryMethods): Positions {
     claim: (request) => guarded(() => claim(connection, request)),
     known: (scope, partitions) => guarded(() => known(connection, scope, partitions)),
     jump: (range, to, reason, runId) => guarded(() => jump(connection, range, to, reason, runId)),
-    reincarnate: (range, from, scope, runId, owner) =>
-      guarded(() => reincarnate(connection, range, from, scope, runId, owner)),
+    reincarnate: (range, as, lease) => guarded(() => reincarnate(connection, range, as, lease)),
     list: (scope) => guarded(() => list(connection, scope)),
   };
 }
@@ -61,7 +62,8 @@ async function claim(
   connection: CommonQueryMethods,
   { scope, runId, owner, ranges }: Parameters<Positions['claim']>[0],
 ): Promise<ClaimedRange[]> {
-  const topics = [...new Set(ranges.map((range) => range.topic))].sort();
+  const topicIds = new Map(ranges.map((range) => [range.topic, range.topicId]));
+  const topics = [...topicIds.keys()].sort();
   const wanted = sql.fragment`unnest(
     ${sql.array(
       ranges.map((range) => range.topic),
@@ -86,8 +88,12 @@ async function claim(
   ) AS r(topic, partition, range_start, end_offset, initial)`;
   return connection.transaction(async (transaction) => {
     await transaction.query(sql.unsafe`
-      INSERT INTO analytics.crm_sources (topic)
-      SELECT topic FROM unnest(${sql.array(topics, 'text')}) AS t(topic)
+      INSERT INTO analytics.crm_sources (topic, topic_id)
+      SELECT topic, topic_id
+      FROM unnest(${sql.array(topics, 'text')}, ${sql.array(
+        topics.map((topic) => topicIds.get(topic) ?? null),
+        'text',
+      )}) AS t(topic, topic_id)
       WHERE NOT EXISTS (SELECT 1 FROM analytics.crm_sources s WHERE s.topic = t.topic COLLATE "C")
       ORDER BY topic
       ON CONFLICT DO NOTHING
@@ -241,10 +247,8 @@ async function jump(
 async function reincarnate(
   connection: CommonQueryMethods,
   range: ClaimedRange,
-  from: number,
-  scope: string,
-  runId: string,
-  owner: string,
+  { from, topicId }: { from: number; topicId: string | null },
+  { scope, runId, owner }: { scope: string; runId: string; owner: string },
 ): Promise<ClaimedRange> {
   return connection.transaction(async (transaction) => {
     const closed = await transaction.maybeOne(sql.type(z.object({ position_id: z.number() }))`
@@ -257,7 +261,8 @@ async function reincarnate(
     }
     // Another lane may have met the new incarnation first: all partitions of a topic share it.
     await transaction.query(sql.unsafe`
-      INSERT INTO analytics.crm_sources (topic, incarnation) VALUES (${range.topic}, ${range.incarnation + 1})
+      INSERT INTO analytics.crm_sources (topic, incarnation, topic_id)
+      VALUES (${range.topic}, ${range.incarnation + 1}, ${topicId})
       ON CONFLICT DO NOTHING
     `);
     const opened = await transaction.one(sql.type(claimedRow)`

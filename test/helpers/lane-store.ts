@@ -35,6 +35,7 @@ export async function claimPartitions(lane: LaneStore, runId: string, topic: str
       initial: 0,
       rangeStart: 0,
       endOffset: null,
+      topicId: null,
     })),
   });
   return claimed.toSorted((a, b) => a.partition - b.partition);

@@ -244,6 +244,6 @@ function claimRequest(topic: string, runId: string) {
     scope: 'group',
     runId,
     owner: 'test',
-    ranges: [{ topic, partition: 0, initial: 0, rangeStart: 0, endOffset: null }],
+    ranges: [{ topic, partition: 0, initial: 0, rangeStart: 0, endOffset: null, topicId: null }],
   };
 }
