@@ -41,7 +41,7 @@ export async function startApi(
     positions: (scope) => servers.store.positions.list(scope),
     counters: servers.counters,
     queue: servers.queue,
-    health: createHealth(healthChecks(servers, settings.topics)),
+    health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,
     authenticate: allowEveryone,

@@ -1,4 +1,5 @@
 /** Whether the servers we need can be reached, each within its own time limit and side by side. */
+import type { Logger } from './logger.ts';
 
 export interface HealthCheck {
   /** Whether the service can't do its work without it; of the others, a failure only degrades. */
@@ -29,12 +30,27 @@ export interface Health {
 
 const TIMEOUT_MS = 2_000;
 
-export function createHealth(checks: Readonly<Record<string, HealthCheck>>, options?: { timeoutMs?: number }): Health {
-  const timeoutMs = options?.timeoutMs ?? TIMEOUT_MS;
+/** Each change of a server between up and down is one log line, there with the whole error. */
+export function createHealth(
+  checks: Readonly<Record<string, HealthCheck>>,
+  options: { logger?: Logger; timeoutMs?: number } = {},
+): Health {
+  const { logger, timeoutMs = TIMEOUT_MS } = options;
+  const down = new Set<string>();
   let underWay: Promise<HealthReport> | null = null;
+
+  function noteChange(server: string, error: unknown): void {
+    if (error === null) {
+      if (down.delete(server)) logger?.info('server answers again', { server });
+    } else if (!down.has(server)) {
+      down.add(server);
+      logger?.warn('server does not answer', { server, error });
+    }
+  }
+
   return {
     report() {
-      underWay ??= runAll(checks, timeoutMs).finally(() => {
+      underWay ??= runAll(checks, timeoutMs, noteChange).finally(() => {
         underWay = null;
       });
       return underWay;
@@ -42,16 +58,26 @@ export function createHealth(checks: Readonly<Record<string, HealthCheck>>, opti
   };
 }
 
-async function runAll(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<HealthReport> {
+async function runAll(
+  checks: Readonly<Record<string, HealthCheck>>,
+  timeoutMs: number,
+  noteOutcome: (name: string, error: unknown) => void,
+): Promise<HealthReport> {
   const results = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => [name, await runOne(check, timeoutMs)] as const),
+    Object.entries(checks).map(
+      async ([name, check]) => [name, await runOne(check, timeoutMs, (error) => noteOutcome(name, error))] as const,
+    ),
   );
   const down = results.map(([, result]) => result).filter((result) => result.status === 'down');
   const status = down.some((result) => result.needed) ? 'down' : down.length > 0 ? 'degraded' : 'ok';
   return { status, checks: Object.fromEntries(results) };
 }
 
-async function runOne({ check, needed }: HealthCheck, timeoutMs: number): Promise<CheckResult> {
+async function runOne(
+  { check, needed }: HealthCheck,
+  timeoutMs: number,
+  noteOutcome: (error: unknown) => void,
+): Promise<CheckResult> {
   const started = performance.now();
   const latencyMs = () => Math.round(performance.now() - started);
   const abort = new AbortController();
@@ -63,8 +89,10 @@ async function runOne({ check, needed }: HealthCheck, timeoutMs: number): Promis
   }, timeoutMs);
   try {
     await Promise.race([check(abort.signal), timeout.promise]);
+    noteOutcome(null);
     return { status: 'up', needed, latencyMs: latencyMs() };
   } catch (error) {
+    noteOutcome(error);
     return { status: 'down', needed, latencyMs: latencyMs(), error: safeReason(error) };
   } finally {
     clearTimeout(timer);

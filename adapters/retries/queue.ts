@@ -5,6 +5,9 @@ import type { Logger } from '../../platform/logger.ts';
 
 export const RETRY_QUEUE = 'crm-ingestion-retries';
 
+/** A call waits for the next two attempts to connect, so they must not be far apart. */
+const LONGEST_RECONNECT_MS = 500;
+
 /** Jobs by state. */
 export interface RetryQueueDepth {
   waiting: number;
@@ -27,7 +30,10 @@ export interface RetryQueue {
  */
 export function openRetryQueue(options: { url: string; name?: string }, logger: Logger): RetryQueue {
   // One more try, then the caller hears of it: behind an HTTP request nobody can wait for Redis to come back.
-  const redis = new Redis(options.url, { maxRetriesPerRequest: 1 });
+  const redis = new Redis(options.url, {
+    maxRetriesPerRequest: 1,
+    retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RECONNECT_MS),
+  });
   logConnection(redis, logger);
   // The version check would write to the console instead of our log.
   const queue = new Queue(options.name ?? RETRY_QUEUE, { connection: redis, skipVersionCheck: true });

@@ -64,10 +64,13 @@ describe('health over the real Redis', () => {
   it('is up with a latency, and down without it', async () => {
     const { queue } = opened(REDIS_URL);
     const { queue: lost } = opened(`redis://127.0.0.1:${await closedPort()}`);
-    const report = await createHealth({
-      redis: { needed: true, check: () => queue.ping() },
-      lost: { needed: false, check: () => lost.ping() },
-    }).report();
+    const report = await createHealth(
+      {
+        redis: { needed: true, check: () => queue.ping() },
+        lost: { needed: false, check: () => lost.ping() },
+      },
+      { logger: recordingLogger() },
+    ).report();
     expect(report.status).toBe('degraded');
     expect(report.checks.redis).toEqual({ status: 'up', needed: true, latencyMs: expect.any(Number) });
     expect(report.checks.lost?.status).toBe('down');

@@ -100,7 +100,7 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     positions: async () => [],
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
     queue: { depth: async () => ({ waiting: 0, delayed: 0, active: 0, failed: 0 }) },
-    health: createHealth({}),
+    health: createHealth({}, { logger }),
     metrics,
     logger,
     authenticate: allowEveryone,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../../api/errors.ts';
 import { createHealth } from '../../../platform/health.ts';
+import { recordingLogger } from '../platform/recording-logger.ts';
 import { createMemoryControl, createTestApp, operationOf, PREFIX } from './app-under-test.ts';
 
 describe('health', () => {
@@ -11,7 +12,9 @@ describe('health', () => {
     const check = async () => {
       throw new Error('x');
     };
-    const { request } = createTestApp({ health: createHealth({ redis: { needed, check } }) });
+    const { request } = createTestApp({
+      health: createHealth({ redis: { needed, check } }, { logger: recordingLogger() }),
+    });
     const response = await request('GET', '/health');
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ status: word, checks: { redis: { status: 'down' } } });

@@ -13,7 +13,7 @@ function position(partition: number, nextOffset: number, lastRecordTimestamp: nu
 }
 
 function bound(partition: number, end: number) {
-  return { topic: 'crm.leads', partition, earliest: 0, end };
+  return { topic: 'crm.leads', partition, earliest: 0, end, topicId: null };
 }
 
 const unreachable = async (): Promise<never> => {

@@ -71,6 +71,7 @@ describe('values', () => {
       KAFKA_USERNAME: 'user',
       KAFKA_PASSWORD: 'pass',
       DATABASE_URL: 'postgresql://u:p@db:5432/crm?sslmode=require',
+      DATABASE_SSL_CA_FILE: pem,
       REDIS_URL: 'rediss://u:p@redis:6380/1',
       TEMPORAL_TLS: 'true',
       TEMPORAL_API_KEY: 'key',
@@ -81,6 +82,7 @@ describe('values', () => {
       sasl: { mechanism: 'scram-sha-256', username: 'user', password: 'pass' },
       ssl: { ca: expect.stringContaining('BEGIN CERTIFICATE') },
     });
+    expect(config.postgres.caFile).toBe(pem);
     expect(config.temporal).toMatchObject({ apiKey: 'key', tls: { ca: null, cert: null, key: null } });
     expect(config.ingestion.eventTypes).toEqual(['lead.updated']);
   });
@@ -106,6 +108,7 @@ describe('problems', () => {
     ['KAFKA_SESSION_TIMEOUT', '1e9', 'a whole number'],
     ['KAFKA_SESSION_TIMEOUT', '-1', 'a whole number'],
     ['KAFKA_SSL_CA_FILE', '/does/not/exist.pem', 'PEM file'],
+    ['DATABASE_SSL_CA_FILE', '/does/not/exist.pem', 'PEM file'],
     ['SCHEMA_REGISTRY_URL', 'localhost:8081', 'http:// or https://'],
     ['CRM_LEADS_TOPIC', 'crm leads', 'a topic name'],
     ['CRM_LEADS_TOPIC', '..', 'a topic name'],

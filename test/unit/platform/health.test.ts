@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createHealth, type HealthCheck } from '../../../platform/health.ts';
+import { recordingLogger } from './recording-logger.ts';
+
+function healthOf(checks: Record<string, HealthCheck>, timeoutMs = 10_000) {
+  return createHealth(checks, { logger: recordingLogger(), timeoutMs });
+}
 
 const up: HealthCheck = { needed: true, check: async () => 'fine' };
 
@@ -14,7 +19,7 @@ function failing(error: unknown, needed = true): HealthCheck {
 
 describe('the report', () => {
   it('is ok when all is up', async () => {
-    expect(await createHealth({ database: up, redis: up }).report()).toEqual({
+    expect(await healthOf({ database: up, redis: up }).report()).toEqual({
       status: 'ok',
       checks: {
         database: { status: 'up', needed: true, latencyMs: expect.any(Number) },
@@ -24,15 +29,13 @@ describe('the report', () => {
   });
 
   it('is down when something needed is', async () => {
-    const report = await createHealth({ database: failing(new Error('x')), redis: up }).report();
+    const report = await healthOf({ database: failing(new Error('x')), redis: up }).report();
     expect(report.status).toBe('down');
     expect(report.checks.redis?.status).toBe('up');
   });
 
   it('is degraded when something else is down', async () => {
-    expect((await createHealth({ database: up, redis: failing(new Error('x'), false) }).report()).status).toBe(
-      'degraded',
-    );
+    expect((await healthOf({ database: up, redis: failing(new Error('x'), false) }).report()).status).toBe('degraded');
   });
 
   it('gives up on a check that hangs, tells it so, and has the others all the same', async () => {
@@ -44,7 +47,7 @@ describe('the report', () => {
         return new Promise(() => {});
       },
     };
-    const report = await createHealth({ kafka: hanging, database: up }, { timeoutMs: 20 }).report();
+    const report = await healthOf({ kafka: hanging, database: up }, 20).report();
     expect(report.checks.kafka).toMatchObject({ status: 'down', error: 'no answer within 20 ms' });
     expect(report.checks.database?.status).toBe('up');
     expect(signal?.aborted).toBe(true);
@@ -61,7 +64,7 @@ describe('the report', () => {
         return both.promise;
       },
     };
-    expect((await createHealth({ a: meeting, b: meeting }, { timeoutMs: 1_000 }).report()).status).toBe('ok');
+    expect((await healthOf({ a: meeting, b: meeting }, 1_000).report()).status).toBe('ok');
   });
 
   it('is shared by those who ask at the same time, and made anew later', async () => {
@@ -72,11 +75,32 @@ describe('the report', () => {
         runs += 1;
       },
     };
-    const health = createHealth({ a: counted });
+    const health = healthOf({ a: counted });
     await Promise.all([health.report(), health.report(), health.report()]);
     expect(runs).toBe(1);
     await health.report();
     expect(runs).toBe(2);
+  });
+});
+
+describe('the log', () => {
+  it('has one line for each change of a server, with the whole error', async () => {
+    const logger = recordingLogger();
+    const error = new Error('check the path in SCHEMA_REGISTRY_URL');
+    let broken = true;
+    const check = async () => {
+      if (broken) throw error;
+    };
+    const health = createHealth({ registry: { needed: true, check }, database: up }, { logger });
+    await health.report();
+    await health.report();
+    broken = false;
+    await health.report();
+    await health.report();
+    expect(logger.lines).toMatchObject([
+      { level: 'warn', fields: { server: 'registry', error } },
+      { level: 'info', fields: { server: 'registry' } },
+    ]);
   });
 });
 
@@ -96,7 +120,7 @@ describe('reasons', () => {
     [new TypeError('secret hunter2 in a text'), 'failed (TypeError)'],
     ['hunter2', 'failed (unknown error)'],
   ])('hold no message of a client library', async (error, reason) => {
-    const report = await createHealth({ a: failing(error) }).report();
+    const report = await healthOf({ a: failing(error) }).report();
     expect(report.checks.a?.error).toBe(reason);
   });
 
@@ -107,6 +131,6 @@ describe('reasons', () => {
         throw new RangeError('x');
       },
     };
-    expect((await createHealth({ a: check }).report()).checks.a?.error).toBe('failed (RangeError)');
+    expect((await healthOf({ a: check }).report()).checks.a?.error).toBe('failed (RangeError)');
   });
 });

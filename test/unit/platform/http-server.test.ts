@@ -3,6 +3,7 @@ import { createHealth } from '../../../platform/health.ts';
 import type { Listening } from '../../../platform/http-server.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
 import { startMetricsServer } from '../../../platform/metrics-server.ts';
+import { recordingLogger } from './recording-logger.ts';
 
 const open: Listening[] = [];
 afterEach(async () => {
@@ -15,7 +16,10 @@ async function start(port: number, down = false): Promise<string> {
   };
   const server = await startMetricsServer(
     { host: '127.0.0.1', port },
-    { registry: createMetrics().registry, health: createHealth({ database: { needed: true, check } }) },
+    {
+      registry: createMetrics().registry,
+      health: createHealth({ database: { needed: true, check } }, { logger: recordingLogger() }),
+    },
   );
   open.push(server);
   return `http://127.0.0.1:${server.port}`;
