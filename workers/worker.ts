@@ -8,7 +8,7 @@ await runProcess('worker', async ({ config, logger, metrics }) => {
   const worker = startIngestionWorker(config, { logger, metrics });
   const http = await startMetricsServer(config.worker, {
     registry: metrics.registry,
-    health: createHealth(worker.health),
+    health: createHealth(worker.health, { logger }),
   });
   logger.info('metrics and health listen', { host: http.host, port: http.port });
   return { ended: worker.ended, closing: [...worker.closing, { name: 'HTTP server', run: () => http.close() }] };
