@@ -9,11 +9,10 @@ import { pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
-import { EVENT_TYPES } from '../domain/events.ts';
-import { type Config, ConfigError, loadConfig } from '../platform/config.ts';
-import { createLogger, type Logger } from '../platform/logger.ts';
-import { createMetrics } from '../platform/metrics.ts';
-import { type ShutdownStep, shutDown, shutDownOnSignal } from '../platform/shutdown.ts';
+import type { Config } from '../platform/config.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { ShutdownStep } from '../platform/shutdown.ts';
+import { runProcess } from '../workers/process.ts';
 import { lazily } from './lazily.ts';
 import { type ApiServers, startApi } from './start.ts';
 
@@ -53,28 +52,14 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   };
 }
 
-async function main(): Promise<void> {
-  const config = loadConfig(process.env, EVENT_TYPES);
-  const logger = createLogger({ level: config.log.level, service: 'api' });
-  for (const warning of config.warnings) logger.warn(warning);
-  const { servers, closing } = openApiServers(config, logger);
-  const api = await startApi(config, servers, { logger, metrics: createMetrics() });
-  const steps = [{ name: 'HTTP server', run: () => api.close() }, ...closing];
-  shutDownOnSignal(
-    { drain: () => shutDown(steps, { graceMs: config.shutdownGraceMs, logger }), flush: () => logger.close() },
-    { logger },
-  );
-}
-
 if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    // Before there is a logger, or with a port that is taken: a person reads this in a terminal.
-    const known = error instanceof ConfigError || (error instanceof Error && 'code' in error);
-    process.stderr.write(
-      `${known ? error.message : error instanceof Error ? (error.stack ?? error.name) : 'failed'}\n`,
-    );
-    process.exit(1);
-  }
+  await runProcess('api', async ({ config, logger, metrics }) => {
+    const { servers, closing } = openApiServers(config, logger);
+    const api = await startApi(config, servers, { logger, metrics });
+    return {
+      // It goes on until a signal comes: a server that is down is waited for.
+      ended: new Promise<void>(() => {}),
+      closing: [{ name: 'HTTP server', run: () => api.close() }, ...closing],
+    };
+  });
 }

@@ -96,10 +96,13 @@ describe('the process', () => {
 
   it('says that its port is taken', async () => {
     const relay = await openRelay({ host: '127.0.0.1', port: 1 });
-    const { exited } = launch({ API_PORT: String(relay.port) });
-    expect(await exited).toEqual({
-      code: 1,
-      errors: `can't listen on 127.0.0.1:${relay.port}: another process listens there: stop it or choose another port\n`,
+    const { exited, lines } = launch({ API_PORT: String(relay.port) });
+    expect((await exited).code).toBe(1);
+    expect(lines.at(-1)).toMatchObject({
+      level: 'error',
+      error: {
+        message: `can't listen on 127.0.0.1:${relay.port}: another process listens there: stop it or choose another port`,
+      },
     });
     await relay.shut();
   });
