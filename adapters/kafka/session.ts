@@ -35,6 +35,7 @@ export function openSession(
   const partitions = ranges.map((range) => new PartitionReader(range));
   const identities = new TopicIdentities();
   for (const { topic, topicId } of ranges) {
+    // The positions are of this topic: one with another id is doubted before it is read.
     if (topicId) identities.seen(topic, topicId);
   }
   let turn = 0;

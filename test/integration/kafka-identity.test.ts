@@ -53,6 +53,19 @@ describe('a topic under an open session', () => {
     expect(session.trouble).toBeNull();
   });
 
+  it('that is another than the caller knows is doubted before anything is read', async () => {
+    const topic = await newTopic(client);
+    await produce(client, numbered(topic, 3));
+    const [bounds] = await newReader(client).bounds([{ topic, partition: 0 }]);
+    const known = { ...from(topic), topicId: bounds?.topicId ?? null };
+    expect(textsOf(await readTo(openSession(newReader(client), [known]), 3))).toHaveLength(3);
+
+    await admin.deleteTopics([topic]);
+    await vi.waitFor(() => admin.createTopics([{ topic, partitions: 1 }]), { timeout: 30_000 });
+    await produce(client, numbered(topic, 3));
+    await expect(openSession(newReader(client), [known]).next(ANY)).rejects.toBeInstanceOf(LogIdentityError);
+  });
+
   it('that is missing from the beginning is doubted when it appears: its position is from somewhere else', async () => {
     const topic = `kafka-test-${randomUUID()}`;
     const session = openSession(newReader(client), [from(topic)]);

@@ -20,6 +20,7 @@ import {
 } from './kafka-harness.ts';
 
 const client = kafkaClient();
+const TOPIC_ID: unknown = expect.stringMatching(/^[0-9a-f]{32}$/);
 const values = (count: number) => Array.from({ length: count }, (_, index) => `value ${index}`);
 
 describe('a session', () => {
@@ -248,8 +249,8 @@ describe('questions', () => {
         { topic, partition: 0 },
       ]),
     ).toEqual([
-      { topic, partition: 1, earliest: 0, end: 7 },
-      { topic, partition: 0, earliest: 0, end: 0 },
+      { topic, partition: 1, earliest: 0, end: 7, topicId: TOPIC_ID },
+      { topic, partition: 0, earliest: 0, end: 0, topicId: TOPIC_ID },
     ]);
     await expect(reader.bounds([{ topic, partition: 2 }])).rejects.toThrow(`topic ${topic} has no partition 2`);
   });
@@ -270,7 +271,9 @@ describe('questions', () => {
     const session = openSession(reader, [from(topic)]);
     const abort = new AbortController();
     const waiting = session.next({ ...ANY, signal: abort.signal });
-    expect(await reader.bounds([{ topic, partition: 0 }])).toEqual([{ topic, partition: 0, earliest: 0, end: 0 }]);
+    expect(await reader.bounds([{ topic, partition: 0 }])).toEqual([
+      { topic, partition: 0, earliest: 0, end: 0, topicId: TOPIC_ID },
+    ]);
     expect(await reader.readOne({ topic, partition: 0, offset: 0 })).toBeNull();
     abort.abort();
     await waiting;
