@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ruleProblems } from './config-rules.ts';
 import { likelyTypos } from './config-typos.ts';
 import { maskCredentials } from './mask.ts';
-import { type Kind, pemFile, pemPath } from './variable-kinds.ts';
+import { pemFile } from './variable-kinds.ts';
 import { VARIABLES, type Values, type Variable } from './variables.ts';
 
 /** The environment is unusable; `problems` has one sentence for each thing to mend, without any secret. */
@@ -54,7 +54,8 @@ export interface TopicsConfig {
 export interface PostgresConfig {
   url: string;
   /** Path of a PEM file; undefined without. */
-  caFile: string | undefined;
+  /** PEM of a private authority; null for the public ones. */
+  ca: string | null;
   poolSize: number;
 }
 
@@ -135,7 +136,8 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
       continue;
     }
     const parsed = variable.kind.schema.safeParse(found);
-    const value = parsed.success ? resolveFile(variable.kind, parsed.data) : undefined;
+    // A file that can't be read makes its path a wrong value, which then shows at the start.
+    const value = parsed.success && variable.kind === pemFile ? readPem(found) : parsed.data;
     if (value === undefined) {
       problems.push(`${name} is ${shown(found, variable)}; allowed: ${variable.kind.allowed}`);
     } else {
@@ -143,13 +145,6 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
     }
   }
   return { values: values as Partial<Values>, problems };
-}
-
-/** A file that can't be read makes its path a wrong value, which then shows at the start. */
-function resolveFile(kind: Kind<unknown>, value: unknown): unknown {
-  if (kind === pemFile) return readPem(String(value));
-  if (kind === pemPath) return readPem(String(value)) === undefined ? undefined : value;
-  return value;
 }
 
 function readPem(path: string): string | undefined {
@@ -205,7 +200,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
     },
     postgres: {
       url: values.DATABASE_URL,
-      caFile: values.DATABASE_SSL_CA_FILE ?? undefined,
+      ca: values.DATABASE_SSL_CA_FILE,
       poolSize: values.DATABASE_POOL_SIZE,
     },
     partitions: {

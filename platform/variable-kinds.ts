@@ -84,6 +84,3 @@ export function url(...protocols: string[]): Kind<string> {
 
 /** A path; loadConfig replaces it by the file's content. */
 export const pemFile: Kind<string> = text('the path of a readable PEM file');
-
-/** The same, for who reads the file itself: loadConfig only looks whether it can be read. */
-export const pemPath: Kind<string> = text(pemFile.allowed);

@@ -12,7 +12,6 @@ import {
   nameList,
   oneOf,
   pemFile,
-  pemPath,
   text,
   topicName,
   url,
@@ -125,7 +124,7 @@ const postgres = {
     'postgres://postgres@localhost:5432/crm',
     'PostgreSQL, with user, password and database; `?sslmode=require` or `verify-full` for TLS.',
   ),
-  DATABASE_SSL_CA_FILE: variable(pemPath, null, "CA that signed the server's certificate; TLS then verifies it."),
+  DATABASE_SSL_CA_FILE: variable(pemFile, null, "CA that signed the server's certificate; TLS then verifies it."),
   DATABASE_POOL_SIZE: variable(
     integer(1, 1_000, 'connections'),
     '10',

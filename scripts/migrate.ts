@@ -8,7 +8,7 @@ import { ConfigError, loadConfig } from '../platform/config.ts';
 
 try {
   const { postgres, partitions } = loadConfig(process.env, EVENT_TYPES);
-  const applied = await migrate(postgres.url, (line) => console.log(line));
+  const applied = await migrate(postgres, (line) => console.log(line));
   console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'the schema is up to date');
   const pool = await createDatabasePool({ ...postgres, poolSize: 1, applicationName: 'crm-migrate' });
   const made = await createPartitionsAhead(pool, Date.now(), partitions.ahead, partitions.interval);

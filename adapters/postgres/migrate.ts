@@ -1,6 +1,7 @@
 import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { runner } from 'node-pg-migrate';
+import type { DatabaseOptions } from './pool.ts';
 
 /** The folder of the SQL files, both from source and from dist (the build copies them beside the code). */
 function migrationsFolder(): string {
@@ -17,9 +18,12 @@ function migrationsFolder(): string {
  * @param log receives one line per step
  * @returns names of the migrations that were applied now
  */
-export async function migrate(databaseUrl: string, log: (line: string) => void = () => {}): Promise<string[]> {
+export async function migrate(
+  { url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>,
+  log: (line: string) => void = () => {},
+): Promise<string[]> {
   const applied = await runner({
-    databaseUrl,
+    databaseUrl: { connectionString: url, ...(ca === null ? {} : { ssl: { ca, rejectUnauthorized: true } }) },
     dir: join(migrationsFolder(), '*.sql'),
     useGlob: true,
     direction: 'up',

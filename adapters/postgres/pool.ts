@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { createPool, createTypeParserPreset, type DatabasePool, type Interceptor, SchemaValidationError } from 'slonik';
 
 export interface DatabaseOptions {
   /** postgres://user:password@host:port/database, `sslmode` allowed. */
   url: string;
-  /** PEM file of the certificate authority; turns on TLS with full verification. */
-  caFile?: string | undefined;
+  /** PEM of a private certificate authority: turns on TLS with full verification. */
+  ca: string | null;
   /** Most connections at once; each lane holds one. */
   poolSize: number;
   applicationName: string;
@@ -61,6 +60,6 @@ export async function createDatabasePool(options: DatabaseOptions): Promise<Data
       ...createTypeParserPreset().filter((parser) => parser.name !== 'int8'),
       { name: 'int8', parse: parseBigint },
     ],
-    ...(options.caFile === undefined ? {} : { ssl: { ca: readFileSync(options.caFile), rejectUnauthorized: true } }),
+    ...(options.ca === null ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
   });
 }

@@ -38,7 +38,7 @@ async function asAdmin(statements: string[]): Promise<void> {
 /** Migrated once; every test database is a copy of it, which takes some 50 ms. */
 export async function makeTemplateDatabase(): Promise<void> {
   await asAdmin([`DROP DATABASE IF EXISTS ${TEMPLATE} WITH (FORCE)`, `CREATE DATABASE ${TEMPLATE}`]);
-  await migrate(serverUrl(TEMPLATE));
+  await migrate({ url: serverUrl(TEMPLATE), ca: null });
 }
 
 /** An empty database of this name; it goes when the test does. */
@@ -54,7 +54,7 @@ export async function createTestDatabase(): Promise<{ url: string; pool: Databas
   const name = `crm_test_${process.pid}_${count}`;
   await asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`]);
   const url = serverUrl(name);
-  const pool = await createDatabasePool({ url, poolSize: 10, applicationName: 'crm-test' });
+  const pool = await createDatabasePool({ url, ca: null, poolSize: 10, applicationName: 'crm-test' });
   onTestFinished(async () => {
     await pool.end();
     await asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]);

@@ -10,7 +10,7 @@ export async function createTestStore() {
   const { pool, url } = await createTestDatabase();
   const store = createStore(pool, {
     partitionInterval: 'day',
-    openLanePool: () => createDatabasePool({ url, poolSize: 1, applicationName: 'crm-test-lane' }),
+    openLanePool: () => createDatabasePool({ url, ca: null, poolSize: 1, applicationName: 'crm-test-lane' }),
   });
   const runId = randomUUID();
   await store.runs.start({ runId, kind: 'live', scope: 'group' });

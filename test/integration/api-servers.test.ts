@@ -36,7 +36,7 @@ async function started(env: Environment = {}, positions: ApiServers['store']['po
 async function openServers(config: Config, list: ApiServers['store']['positions']['list']): Promise<ApiServers> {
   const client = createKafka({ ...config.kafka, log: () => {} });
   const reader = createLogReader(client);
-  const pool = await createDatabasePool({ url: config.postgres.url, poolSize: 2, applicationName: 'api-test' });
+  const pool = await createDatabasePool({ ...config.postgres, poolSize: 2, applicationName: 'api-test' });
   const queue = openRetryQueue({ url: config.redis.url, name: `test-${randomUUID()}` }, recordingLogger());
   // Without its default interceptor: a retry that is due after the connection is closed ends the process.
   const temporal = Connection.lazy({ address: config.temporal.address, interceptors: [] });

@@ -9,10 +9,10 @@ import { createEmptyDatabase, createTestDatabase } from '../helpers/database.ts'
 
 describe('migrations', () => {
   it('bring an empty database up, once, also when several processes start together', async () => {
-    const url = await createEmptyDatabase(`crm_test_migrate_${process.pid}`);
-    const applied = await Promise.all([migrate(url), migrate(url), migrate(url), migrate(url)]);
+    const database = { url: await createEmptyDatabase(`crm_test_migrate_${process.pid}`), ca: null };
+    const applied = await Promise.all([migrate(database), migrate(database), migrate(database), migrate(database)]);
     expect(applied.flat().toSorted()).toEqual(['000001_staging', '000002_exactly_once', '000003_functions']);
-    expect(await migrate(url)).toEqual([]);
+    expect(await migrate(database)).toEqual([]);
   });
 });
 
@@ -62,7 +62,7 @@ describe('partitions', () => {
 
   it('are made once when lanes meet the same new day, while another transaction inserts', async () => {
     const { pool, url } = await createTestDatabase();
-    const other = await createDatabasePool({ url, poolSize: 8, applicationName: 'crm-test' });
+    const other = await createDatabasePool({ url, ca: null, poolSize: 8, applicationName: 'crm-test' });
     const day = Date.UTC(2026, 10, 24);
     await ensurePartition(pool, 'crm_leads_staging', day - 86_400_000, 'day');
     const made = await pool.transaction(async (open) => {

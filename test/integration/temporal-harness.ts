@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { createClient } from '../../adapters/temporal/connection.ts';
+import { createIngestionWorkers } from '../../adapters/temporal/workers.ts';
+import { required } from '../helpers/database.ts';
+import { eventually } from '../workflows/eventually.ts';
+import type { FakeLanes } from '../workflows/fake-lanes.ts';
+
+/** A namespace of the real server for one file: task queues and ingestions of others don't meet ours. */
+export interface Playground {
+  namespace: string;
+  client: Client;
+  /** Workers over fake lanes for as long as `test` takes. */
+  withWorkers(lanes: FakeLanes, test: () => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openPlayground(identity = 'test'): Promise<Playground> {
+  const logger = new DefaultLogger('ERROR', () => undefined);
+  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
+  const address = required('TEMPORAL_ADDRESS');
+  const namespace = `test-${randomUUID()}`;
+  const client = createClient({ address, namespace, tls: null, apiKey: null });
+  const { workflowService, operatorService } = client.connection;
+  await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 } });
+  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
+  const workflowBundle: WorkflowBundleWithSourceMap = await bundleWorkflowCode({ workflowsPath, logger });
+  const connection = await NativeConnection.connect({ address });
+  // The frontends notice a new namespace after a moment.
+  await eventually(async () => {
+    await client.workflow.count();
+  });
+
+  return {
+    namespace,
+    client,
+    async withWorkers({ activities }, test) {
+      const workers = await createIngestionWorkers(connection, {
+        namespace,
+        identity,
+        activities,
+        workflows: { workflowBundle },
+        maxLanes: 8,
+      });
+      const running = workers.run();
+      try {
+        await test();
+      } finally {
+        workers.shutdown();
+        await running;
+      }
+    },
+    async close() {
+      await operatorService.deleteNamespace({ namespace });
+      await connection.close();
+      await client.connection.close();
+    },
+  };
+}
