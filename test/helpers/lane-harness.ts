@@ -46,8 +46,8 @@ export async function createTestTopics(partitions = 1, config: Record<string, st
 
 export async function produce(client: KafkaClient, records: readonly OutgoingRecord[]): Promise<void> {
   const producer = await createEventProducer(client);
-  for (let at = 0; at < records.length; at += 10_000) {
-    await producer.send(records.slice(at, at + 10_000));
+  for (let at = 0; at < records.length; at += 2_000) {
+    await producer.send(records.slice(at, at + 2_000));
   }
   await producer.close();
 }

@@ -1,0 +1,200 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { sql } from 'slonik';
+import { onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { createLogReader } from '../../adapters/kafka/reader.ts';
+import { createClient } from '../../adapters/temporal/connection.ts';
+import { createIngestionControl } from '../../adapters/temporal/control.ts';
+import { temporalCli } from '../../stack/index.ts';
+import { type IngestionSettings, ingestionWorkflowId } from '../../workflows/contracts.ts';
+import { createTestDatabase, required } from './database.ts';
+import { createTestTopics } from './lane-harness.ts';
+
+const run = promisify(execFile);
+
+/** The product as it is deployed: worker processes, a namespace, a database, topics and a consumer group of one test. */
+export async function createProduct(
+  options: { partitions?: number; env?: Record<string, string>; topicConfig?: Record<string, string> } = {},
+) {
+  const {
+    client: kafka,
+    topics,
+    names,
+    schemaIds,
+    admin,
+  } = await createTestTopics(options.partitions ?? 6, options.topicConfig);
+  const { pool, url } = await createTestDatabase();
+  const reader = createLogReader(kafka, { maxWaitMs: 500 });
+  onTestFinished(() => reader.close());
+  const namespace = `test-${randomUUID()}`;
+  const temporal = createClient({ address: required('TEMPORAL_ADDRESS'), namespace, tls: null, apiKey: null });
+  await temporal.connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: 86_400 } as never,
+  });
+  await untilNamespaceIsKnown(temporal);
+  const control = createIngestionControl(temporal, namespace);
+  const consumerGroup = `group-${randomUUID().slice(0, 8)}`;
+  const settings: IngestionSettings = {
+    consumerGroup,
+    topics: names,
+    lanes: 2,
+    startPosition: 'earliest',
+    outOfRange: 'earliest',
+    sliceMs: 60_000,
+    laneTimeoutMs: 5_000,
+  };
+  const logs = await mkdtemp(join(tmpdir(), 'crm-product-'));
+  const env = {
+    PATH: process.env.PATH ?? '',
+    NODE_ENV: 'development',
+    KAFKA_BROKERS: required('KAFKA_BROKERS'),
+    KAFKA_CONSUMER_GROUP_ID: consumerGroup,
+    SCHEMA_REGISTRY_URL: required('SCHEMA_REGISTRY_URL'),
+    DATABASE_URL: url,
+    REDIS_URL: required('REDIS_URL'),
+    TEMPORAL_ADDRESS: required('TEMPORAL_ADDRESS'),
+    TEMPORAL_NAMESPACE: namespace,
+    CRM_EVENTS_TOPIC: topics.events,
+    CRM_LEADS_TOPIC: topics.leads,
+    CRM_CONTACTS_TOPIC: topics.contacts,
+    CRM_OPPORTUNITIES_TOPIC: topics.opportunities,
+    ...options.env,
+  };
+
+  let workers = 0;
+  const children: ChildProcess[] = [];
+  onTestFinished(async () => {
+    await control.stop(consumerGroup, { waitMs: 5_000 }).catch(() => {});
+    for (const child of children) {
+      child.kill('SIGKILL');
+    }
+    await control.close();
+  });
+
+  /** A worker process of its own, as `npm run worker` starts it. */
+  function startWorker(extra: Record<string, string> = {}): ChildProcess {
+    workers += 1;
+    // Port 0: metrics and health of test workers listen wherever there is room.
+    const child = spawn(process.execPath, ['workers/worker.ts'], {
+      env: { ...env, WORKER_PORT: '0', ...extra },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const log = createWriteStream(join(logs, `worker-${workers}.log`));
+    child.stdout?.pipe(log);
+    child.stderr?.pipe(log);
+    children.push(child);
+    return child;
+  }
+
+  async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+    return child.exitCode;
+  }
+
+  const count = (table: string) =>
+    pool.oneFirst(
+      sql.type(z.object({ count: z.number() }))`SELECT count(*) FROM ${sql.identifier(['analytics', table])}`,
+    );
+
+  async function statuses(): Promise<Record<string, number>> {
+    const rows = await pool.any(
+      sql.type(z.object({ status: z.string(), count: z.number() }))`
+        SELECT processing_status AS status, count(*) FROM analytics.crm_events_log GROUP BY 1`,
+    );
+    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
+  }
+
+  /** Records between our positions and the ends of the partitions; null before every partition has a position. */
+  async function lag(): Promise<number | null> {
+    const bounds = await reader.bounds(await reader.partitions(names));
+    const rows = await pool.any(
+      sql.type(z.object({ topic: z.string(), partition: z.number(), next_offset: z.number() }))`
+        SELECT s.topic, p.partition, p.next_offset FROM analytics.crm_positions p
+        JOIN analytics.crm_sources s ON s.source_id = p.source_id WHERE NOT p.closed`,
+    );
+    const at = new Map(rows.map(({ topic, partition, next_offset }) => [`${topic}/${partition}`, next_offset]));
+    let sum = 0;
+    for (const { topic, partition, end: last } of bounds) {
+      const next = at.get(`${topic}/${partition}`);
+      if (next === undefined) {
+        return null;
+      }
+      sum += last - next;
+    }
+    return sum;
+  }
+
+  /** Gaps and overlaps in the chain, which must have none. */
+  const brokenBooks = () =>
+    pool.any(sql.unsafe`
+      WITH steps AS (
+        SELECT position_id, kind, from_offset, next_offset,
+          lag(next_offset) OVER (PARTITION BY position_id ORDER BY epoch, from_offset) AS previous
+        FROM analytics.crm_batches
+      )
+      SELECT * FROM steps WHERE previous IS NOT NULL AND previous <> from_offset
+    `);
+
+  /** The Temporal CLI as an operator uses it. */
+  async function temporalCommand(...args: string[]): Promise<string> {
+    const { stdout } = await run(
+      await temporalCli(),
+      [...args, '--address', env.TEMPORAL_ADDRESS, '--namespace', namespace],
+      {
+        maxBuffer: 256 * 1024 * 1024,
+      },
+    );
+    return stdout;
+  }
+
+  return {
+    kafka,
+    admin,
+    topics,
+    names,
+    schemaIds,
+    pool,
+    reader,
+    temporal,
+    control,
+    settings,
+    consumerGroup,
+    workflowId: ingestionWorkflowId(consumerGroup),
+    env,
+    startWorker,
+    end,
+    count,
+    statuses,
+    lag,
+    brokenBooks,
+    temporalCommand,
+    workerLogs: async () =>
+      Promise.all(
+        Array.from({ length: workers }, (_, index) => readFile(join(logs, `worker-${index + 1}.log`), 'utf8')),
+      ),
+  };
+}
+
+/** The frontend notices a new namespace after a moment. */
+async function untilNamespaceIsKnown(temporal: ReturnType<typeof createClient>): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    try {
+      await temporal.workflow.count();
+      return;
+    } catch {
+      await sleep(200);
+    }
+  }
+  throw new Error('Temporal does not know the new namespace after 20 s');
+}
