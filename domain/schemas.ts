@@ -113,7 +113,8 @@ const OPPORTUNITY = record('CRMOpportunity', 'A possible sale, as it is after th
   ...LIFECYCLE,
 ]);
 
-const METADATA = record('EventMetadata', 'Who sent the event.', [
+/** The record inside the envelopes that says who sent the event. */
+export const METADATA_RECORD = record('EventMetadata', 'Who sent the event.', [
   field('source', 'string', 'The sending system.'),
   field('version', 'string', 'The sending system’s version of the event.'),
   optional('correlationId', 'string', 'Ties together the events of one business action.'),
@@ -126,7 +127,7 @@ function envelope(name: string, doc: string, data: AvroSchema): AvroRecord {
     field('organizationId', 'string', 'The organization that the event belongs to, at most 100 characters.'),
     field('timestamp', TIMESTAMP, 'When it happened in the source system, in milliseconds since 1970 UTC.'),
     field('data', data, 'The record as it is after the event.'),
-    optional('metadata', METADATA, 'Who sent the event.'),
+    optional('metadata', METADATA_RECORD, 'Who sent the event.'),
   ]);
 }
 

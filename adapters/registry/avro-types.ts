@@ -1,0 +1,59 @@
+/** The writers' schemas as avsc parses them, with what it would forget of logical types. */
+
+import type { ForSchemaOptions, Schema, Type, types } from 'avsc';
+import avsc from 'avsc';
+
+/** A type with a `logicalType`: avsc drops those that it has no class for, and with them the unit of the number. */
+export class AnnotatedType extends avsc.types.LogicalType {
+  /** Digits after the point of a decimal. */
+  readonly scale: number;
+
+  constructor(schema: Schema, options?: ForSchemaOptions) {
+    super(schema, options);
+    const { scale } = schema as { scale?: unknown };
+    this.scale = Number.isInteger(scale) ? (scale as number) : 0;
+  }
+
+  protected override _fromValue(value: unknown): unknown {
+    return value;
+  }
+
+  protected override _toValue(value: unknown): unknown {
+    return value;
+  }
+}
+
+const KEPT = [
+  'date',
+  'decimal',
+  'local-timestamp-micros',
+  'local-timestamp-millis',
+  'local-timestamp-nanos',
+  'timestamp-micros',
+  'timestamp-millis',
+  'timestamp-nanos',
+  'time-micros',
+  'time-millis',
+] as const;
+
+/** Options for every schema that is parsed here. */
+export const SCHEMA_OPTIONS: Pick<ForSchemaOptions, 'logicalTypes'> = {
+  logicalTypes: Object.fromEntries(KEPT.map((name) => [name, AnnotatedType])),
+};
+
+export function isRecord(type: Type): type is types.RecordType {
+  return avsc.Type.isType(type, 'record');
+}
+
+export function isUnion(type: Type): type is types.UnwrappedUnionType | types.WrappedUnionType {
+  return avsc.Type.isType(type, 'union');
+}
+
+export function isAnnotated(type: Type): type is AnnotatedType {
+  return type instanceof AnnotatedType;
+}
+
+/** The name without its namespace. */
+export function simpleName(type: Type): string {
+  return (type.name ?? '').replace(/^.*\./u, '');
+}

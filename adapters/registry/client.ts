@@ -1,0 +1,130 @@
+/** The schema registry's HTTP API: the only place that knows its client. */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
+import type { Type } from 'avsc';
+import avsc from 'avsc';
+import { RegistryUnavailableError } from '../../activities/ports.ts';
+import { type AvroRecord, subjectOf } from '../../domain/schemas.ts';
+import { SCHEMA_OPTIONS } from './avro-types.ts';
+import { ping } from './ping.ts';
+
+export interface RegistryOptions {
+  /** Base of the Confluent API, with its path where it has one. */
+  url: string;
+  auth: { username: string; password: string } | null;
+  /** PEM of a private authority that signed the registry's certificate. */
+  ca: string | null;
+  /** How long one request may take, in milliseconds; 5,000 when left out. */
+  timeoutMs?: number;
+}
+
+export type SchemaAnswer =
+  | { found: true; type: Type }
+  | { found: false; code: 'unknown_schema' | 'incompatible_schema'; detail: string };
+
+export interface RegistryClient {
+  /** @throws RegistryUnavailableError when the registry does not answer, or not as a registry */
+  schemaById(id: number): Promise<SchemaAnswer>;
+  /**
+   * Registers a topic's value schema unless its subject has it already.
+   * @returns the schema's id
+   * @throws RegistryUnavailableError; Error when the registry refuses the schema, with what to do
+   */
+  register(topic: string, schema: AvroRecord): Promise<number>;
+  /**
+   * Asks whether the registry answers.
+   * @returns the latency in milliseconds
+   * @throws RegistryUnavailableError
+   */
+  ping(): Promise<number>;
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+
+export function createRegistryClient(options: RegistryOptions): RegistryClient {
+  const { auth, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const secure = new URL(options.url).protocol === 'https:';
+  const agent = secure
+    ? new HttpsAgent({ keepAlive: true, ...(options.ca === null ? {} : { ca: options.ca }) })
+    : new HttpAgent({ keepAlive: true });
+  const registry = new SchemaRegistry(
+    {
+      host: options.url.replace(/\/+$/u, ''),
+      clientId: 'crm-ingestion',
+      agent,
+      // Whoever waits for an answer waits better than a few quick attempts.
+      retry: { retries: 0 },
+      ...(auth === null ? {} : { auth }),
+      middlewares: [
+        () => ({ prepareRequest: (next) => next().then((request) => request.enhance({ timeout: timeoutMs })) }),
+      ],
+    },
+    { [SchemaType.AVRO]: SCHEMA_OPTIONS },
+  );
+  const answers = () => ping(options.url, { auth, agent, timeoutMs });
+
+  return {
+    async schemaById(id) {
+      try {
+        const schema = await registry.getSchema(id);
+        if (avsc.Type.isType(schema)) return { found: true, type: schema as unknown as Type };
+        return { found: false, code: 'incompatible_schema', detail: 'the schema is not Avro' };
+      } catch (error) {
+        const status = statusOf(error);
+        // The client reports broken connections as status 400, so only a 404 is the registry's own word about the id,
+        // and only if it is a registry: a wrong path or a proxy answers 404 or a login page to everything.
+        if (status !== null && status !== 404) throw unavailable(options.url, status);
+        await answers();
+        return status === 404
+          ? { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` }
+          : { found: false, code: 'incompatible_schema', detail: 'the schema is not one that can be parsed' };
+      }
+    },
+
+    async register(topic, schema) {
+      const subject = subjectOf(topic);
+      const definition = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
+      await answers();
+      try {
+        return await registry.getRegistryIdBySchema(subject, definition);
+      } catch {
+        // Not there yet.
+      }
+      try {
+        const { id } = await registry.register(definition, { subject, updateConfig: false });
+        return id;
+      } catch (error) {
+        throw new Error(
+          `the schema registry refused the schema of ${subject} (${reasonOf(error)}): see whether the subject's ` +
+            'compatibility is BACKWARD and its last version is ours',
+        );
+      }
+    },
+
+    ping: answers,
+  };
+}
+
+function unavailable(url: string, status: number): RegistryUnavailableError {
+  const { origin, pathname } = new URL(url);
+  const reason =
+    status === 401 || status === 403
+      ? `refuses us (${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`
+      : status >= 500
+        ? `answers with an error (${status})`
+        : 'could not be asked';
+  return new RegistryUnavailableError(`schema registry at ${origin}${pathname} ${reason}`);
+}
+
+/** The HTTP status of the client's error, null when the error is not an answer. */
+function statusOf(error: unknown): number | null {
+  return error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : null;
+}
+
+/** The client's messages may hold the URL with its credentials, or the body; its class and status are safe. */
+function reasonOf(error: unknown): string {
+  const status = statusOf(error);
+  if (status !== null) return `status ${status}`;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,86 @@
+import { RegistryUnavailableError } from '../../activities/ports.ts';
+import type { Rejection } from '../../domain/failures.ts';
+import type { RegistryClient } from './client.ts';
+import { compileReadPlan, type ReadPlan } from './read-plan.ts';
+import { IncompatibleSchema } from './scalars.ts';
+
+/** How the messages of a schema are read, or why they can't be. */
+export type PlanOrRejection = ReadPlan | Rejection;
+
+/** An id that the registry does not know may appear any time: it is asked again after so long. */
+const UNKNOWN_FOR_MS = 5_000;
+
+/** After a failure the registry is left in peace for so long. */
+const PAUSE_MS = 1_000;
+
+/** Forged ids must not fill the memory; real ones are few. */
+const MOST_UNKNOWN_IDS = 1_000;
+
+export interface PlanCache {
+  /**
+   * What is known of an id, undefined when the registry must be asked.
+   * @throws RegistryUnavailableError while the registry, which failed a moment ago, is left in peace
+   */
+  peek(schemaId: number): PlanOrRejection | undefined;
+  /**
+   * Asks the registry; calls for one id at the same time share a request.
+   * @throws RegistryUnavailableError
+   */
+  load(schemaId: number): Promise<PlanOrRejection>;
+}
+
+/** Schemas never change under their id, so what was once compiled or found incompatible stays. */
+export function createPlanCache(client: Pick<RegistryClient, 'schemaById'>, now: () => number): PlanCache {
+  const settled = new Map<number, PlanOrRejection>();
+  const unknown = new Map<number, { until: number; rejection: Rejection }>();
+  const loading = new Map<number, Promise<PlanOrRejection>>();
+  let pause: { until: number; error: RegistryUnavailableError } | null = null;
+
+  async function ask(schemaId: number): Promise<PlanOrRejection> {
+    const answer = await client.schemaById(schemaId).catch((error: unknown) => {
+      if (error instanceof RegistryUnavailableError) pause = { until: now() + PAUSE_MS, error };
+      throw error;
+    });
+    pause = null;
+    if (answer.found) return settle(schemaId, compile(answer.type));
+    const rejection: Rejection = { code: answer.code, detail: answer.detail };
+    if (answer.code !== 'unknown_schema') return settle(schemaId, rejection);
+    if (unknown.size >= MOST_UNKNOWN_IDS) unknown.clear();
+    unknown.set(schemaId, { until: now() + UNKNOWN_FOR_MS, rejection });
+    return rejection;
+  }
+
+  function settle(schemaId: number, plan: PlanOrRejection): PlanOrRejection {
+    unknown.delete(schemaId);
+    settled.set(schemaId, plan);
+    return plan;
+  }
+
+  return {
+    peek(schemaId) {
+      const plan = settled.get(schemaId);
+      if (plan !== undefined) return plan;
+      const absent = unknown.get(schemaId);
+      if (absent !== undefined && now() < absent.until) return absent.rejection;
+      if (pause !== null && now() < pause.until) throw pause.error;
+      return undefined;
+    },
+
+    load(schemaId) {
+      const under = loading.get(schemaId);
+      if (under !== undefined) return under;
+      const request = ask(schemaId).finally(() => loading.delete(schemaId));
+      loading.set(schemaId, request);
+      return request;
+    },
+  };
+}
+
+function compile(type: Parameters<typeof compileReadPlan>[0]): PlanOrRejection {
+  try {
+    return compileReadPlan(type);
+  } catch (error) {
+    if (error instanceof IncompatibleSchema) return { code: 'incompatible_schema', detail: error.message };
+    throw error;
+  }
+}

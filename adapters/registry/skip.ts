@@ -1,0 +1,99 @@
+/** Steps over the fields of a writer's schema that we don't read. */
+import type { Type, types } from 'avsc';
+import type { Cursor } from './cursor.ts';
+
+export type Skip = (cursor: Cursor) => void;
+
+/** Records nested deeper are an attack on the stack or a mistake. */
+const DEEPEST = 64;
+
+/** Compiles the step over one value of a type, which may refer to itself. */
+export function compileSkip(type: Type): Skip {
+  const known = new Map<Type, (cursor: Cursor, depth: number) => void>();
+
+  function compile(of: Type): (cursor: Cursor, depth: number) => void {
+    const done = known.get(of);
+    if (done !== undefined) return done;
+    // Registered before its parts are compiled, so that a recursive type finds itself.
+    let body: (cursor: Cursor, depth: number) => void = () => {};
+    known.set(of, (cursor, depth) => {
+      if (depth > DEEPEST) cursor.fail();
+      else body(cursor, depth + 1);
+    });
+    body = compileBody(of);
+    return known.get(of) ?? body;
+  }
+
+  function compileBody(of: Type): (cursor: Cursor, depth: number) => void {
+    if (of.typeName.startsWith('logical:')) return compile((of as types.LogicalType).underlyingType);
+    if (of.typeName.startsWith('union:')) {
+      const branches = (of as types.WrappedUnionType).types.map(compile);
+      return (cursor, depth) => {
+        const branch = branches[cursor.readLong()];
+        if (branch === undefined) cursor.fail();
+        else branch(cursor, depth);
+      };
+    }
+    switch (of.typeName) {
+      case 'null':
+        return () => {};
+      case 'boolean':
+        return (cursor) => cursor.skip(1);
+      case 'int':
+      case 'long':
+      case 'enum':
+        return (cursor) => void cursor.readLong();
+      case 'float':
+        return (cursor) => cursor.skip(4);
+      case 'double':
+        return (cursor) => cursor.skip(8);
+      case 'bytes':
+      case 'string':
+        return (cursor) => cursor.skipBlock();
+      case 'fixed': {
+        const { size } = of as types.FixedType;
+        return (cursor) => cursor.skip(size);
+      }
+      case 'array': {
+        const item = compile((of as types.ArrayType).itemsType);
+        return (cursor, depth) => skipBlocks(cursor, () => item(cursor, depth));
+      }
+      case 'map': {
+        const value = compile((of as types.MapType).valuesType);
+        return (cursor, depth) =>
+          skipBlocks(cursor, () => {
+            cursor.skipBlock();
+            value(cursor, depth);
+          });
+      }
+      case 'record':
+      case 'error': {
+        const fields = (of as types.RecordType).fields.map((field) => compile(field.type));
+        return (cursor, depth) => {
+          for (const field of fields) field(cursor, depth);
+        };
+      }
+      default:
+        throw new Error(`avsc has a type that Avro has not: ${of.typeName}`);
+    }
+  }
+
+  const skip = compile(type);
+  return (cursor) => skip(cursor, 0);
+}
+
+/**
+ * Arrays and maps come in blocks: a count of items, negated when the block's size in bytes follows, until a count of 0.
+ * A count beyond the bytes that are left is refused: it would have us loop for days over items of no bytes.
+ */
+function skipBlocks(cursor: Cursor, skipItem: () => void): void {
+  for (let count = cursor.readLong(); count !== 0 && !cursor.failed; count = cursor.readLong()) {
+    if (count < 0) {
+      cursor.skipBlock();
+    } else if (count > cursor.remaining) {
+      cursor.fail();
+    } else {
+      for (let i = 0; i < count && !cursor.failed; i++) skipItem();
+    }
+  }
+}
