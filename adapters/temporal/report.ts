@@ -107,7 +107,9 @@ function problemOf(
   if (stalled) {
     return `lane ${stalled.lane} waits: ${stalled.progress?.trouble}`;
   }
-  const failing = pending.find(({ activityType, lastFailure }) => lastFailure && activityType?.name !== 'lane');
+  const failing = pending.find(
+    ({ activityType, lastFailure, state }) => lastFailure && state === SCHEDULED && activityType?.name !== 'lane',
+  );
   return failing ? `${failing.activityType?.name} tries again: ${failing.lastFailure?.message}` : null;
 }
 

@@ -4,6 +4,10 @@ import type { Logger } from '../../platform/logger.ts';
 /** What the SDK attaches to every line and helps nobody. */
 const NOISE = new Set(['taskToken', 'namespace', 'isLocal', 'workflowType', 'activityId', 'runId']);
 
+/** The SDK's own business, and that the worker for lanes has no workflows, which is how it is meant. */
+const UNINTERESTING =
+  /^(?:Creating worker|Worker state changed|Workflow bundle created|asset |No workflows registered)/u;
+
 const LEVELS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /**
@@ -15,9 +19,8 @@ export function installRuntime(logger: Logger): void {
     shutdownSignals: [],
     logger: new DefaultLogger('DEBUG', ({ level, message, meta }) => {
       const fields = Object.fromEntries(Object.entries(meta ?? {}).filter(([name]) => !NOISE.has(name)));
-      // States of workers and sizes of bundles are the SDK's own business.
-      const own = level === 'INFO' && fields.sdkComponent === 'worker' ? 'debug' : LEVELS[level];
-      logger[own](message, fields);
+      const isOurs = fields.sdkComponent !== 'worker' || !UNINTERESTING.test(message);
+      logger[isOurs ? LEVELS[level] : 'debug'](message, fields);
     }),
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
   });

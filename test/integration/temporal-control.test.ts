@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
@@ -9,6 +10,7 @@ import {
   type IngestionControlPort,
   IngestionNotRunningError,
 } from '../../workflows/control-port.ts';
+import { required } from '../helpers/database.ts';
 import { eventually } from '../workflows/eventually.ts';
 import { FakeLanes, leads } from '../workflows/fake-lanes.ts';
 import { settingsOf } from '../workflows/settings.ts';
@@ -18,7 +20,7 @@ let playground: Playground;
 let control: IngestionControlPort;
 
 beforeAll(async () => {
-  playground = await openPlayground();
+  playground = await openPlayground(required('TEMPORAL_ADDRESS'), 'test');
   control = createIngestionControl(playground.client, playground.namespace);
 });
 
@@ -33,8 +35,11 @@ async function withIngestion(
   await playground.withWorkers(lanes, async () => {
     const { runId } = await control.start(settingsOf(group, 2));
     await eventually(() => expect(lanes.reading).toHaveLength(2));
-    await test({ group, lanes, runId });
-    await control.stop(group);
+    try {
+      await test({ group, lanes, runId });
+    } finally {
+      await control.stop(group);
+    }
   });
   expect(lanes.readTwice).toEqual([]);
 }
@@ -43,12 +48,8 @@ describe('starting', () => {
   it('registers the search attributes where they are missing, and is found by them', async () => {
     await withIngestion(async ({ group, runId }) => {
       await eventually(async () => {
-        const found = playground.client.workflow.list({
-          query: `CrmConsumerGroup = '${group}' AND CrmRunId = '${runId}' AND CrmPhase = 'running'`,
-        });
-        expect((await Array.fromAsync(found)).map(({ workflowId }) => workflowId)).toEqual([
-          ingestionWorkflowId(group),
-        ]);
+        const query = `CrmConsumerGroup = '${group}' AND CrmRunId = '${runId}' AND CrmPhase = 'running'`;
+        expect(await playground.client.workflow.count(query)).toMatchObject({ count: 1 });
       });
     });
   });
@@ -135,7 +136,9 @@ describe('a running ingestion', () => {
       });
       lanes.failing.clear();
 
-      lanes.lane(1).fail(Object.assign(new Error('crm.leads[1] is out of range'), { name: 'OffsetOutOfRange' }));
+      lanes
+        .lane(1)
+        .fail(ApplicationFailure.create({ type: 'OffsetOutOfRange', message: 'crm.leads[1] is out of range' }));
       await eventually(async () => {
         const {
           lanes: [, second],

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -9,7 +10,6 @@ import {
 } from '@temporalio/worker';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionWorkers } from '../../adapters/temporal/workers.ts';
-import { required } from '../helpers/database.ts';
 import { eventually } from '../workflows/eventually.ts';
 import type { FakeLanes } from '../workflows/fake-lanes.ts';
 
@@ -22,14 +22,14 @@ export interface Playground {
   close(): Promise<void>;
 }
 
-export async function openPlayground(identity = 'test'): Promise<Playground> {
+/** @param identity how histories name the worker and the client */
+export async function openPlayground(address: string, identity: string): Promise<Playground> {
   const logger = new DefaultLogger('ERROR', () => undefined);
   Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const address = required('TEMPORAL_ADDRESS');
   const namespace = `test-${randomUUID()}`;
   const client = createClient({ address, namespace, tls: null, apiKey: null });
   const { workflowService, operatorService } = client.connection;
-  await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: 86_400 } });
+  await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs('1 day') });
   const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
   const workflowBundle: WorkflowBundleWithSourceMap = await bundleWorkflowCode({ workflowsPath, logger });
   const connection = await NativeConnection.connect({ address });

@@ -3,12 +3,17 @@ import { heartbeating } from '../../activities/heartbeating.ts';
 import type { Activities } from '../../activities/index.ts';
 import {
   type LaneInput,
+  type LaneProgress,
   type LaneResult,
   NO_TOTALS,
   type PartitionId,
   type SeekInput,
 } from '../../workflows/contracts.ts';
 import { describePartitions } from '../../workflows/deal.ts';
+
+export function leads(...partitions: number[]): PartitionId[] {
+  return partitions.map((partition) => ({ topic: 'crm.leads', partition }));
+}
 
 /** A lane activity that runs now, as a test sees and directs it. */
 export interface FakeSlice {
@@ -30,6 +35,12 @@ export class FakeLanes {
   readonly seeks: Array<SeekInput & { readBy: number }> = [];
   /** What each slice counts when it is cancelled. */
   storedWhenCancelled = 1;
+  /** Ends each slice as soon as it begins, with one event stored, while true. */
+  quick = false;
+  /** Lanes that fail as soon as they begin. */
+  readonly failing = new Map<number, Error>();
+  /** What each running lane heartbeats that it has stored. */
+  progress = 0;
   /** Set to make cancelled lanes wait before they hand over. */
   handover: Promise<void> | null = null;
   startRunFailure: Error | null = null;
@@ -84,7 +95,11 @@ export class FakeLanes {
         }
         return this.#partitions;
       }),
-    lane: async (input) => await heartbeating((signal) => this.#read(input, signal)),
+    lane: async (input) =>
+      await heartbeating(
+        (signal) => this.#read(input, signal),
+        () => progressOf(input, this.progress),
+      ),
   };
 
   async #change(): Promise<void> {
@@ -109,6 +124,9 @@ export class FakeLanes {
     }
     this.running.add(slice);
     this.started.push(describe(slice));
+    if (this.quick) slice.endSlice(1);
+    const failure = this.failing.get(input.lane);
+    if (failure) slice.fail(failure);
     const handedOver = aborted(signal).then(async () => {
       await this.handover;
       return resultOf(input, 'cancelled', this.storedWhenCancelled);
@@ -131,6 +149,11 @@ function isRead({ input }: FakeSlice, { topic, partition }: PartitionId): boolea
 
 function resultOf({ partitions }: LaneInput, reason: LaneResult['reason'], stored: number): LaneResult {
   return { reason, totals: { ...NO_TOTALS, stored }, watermarks: partitions.map((at) => ({ ...at, next: 0 })) };
+}
+
+function progressOf({ lane, partitions }: LaneInput, stored: number): LaneProgress {
+  const watermarks = partitions.map((at) => ({ ...at, next: stored, end: stored }));
+  return { lane, worker: 'fake', totals: { ...NO_TOTALS, stored }, watermarks, trouble: null };
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import type { SeekRequest } from '../../workflows/contracts.ts';
 import { pauseSignal, resumeSignal, seekUpdate, setLanesUpdate, statusQuery } from '../../workflows/messages.ts';
-import { eventually, type IngestionHandle, leads, useWorkflows } from './workflow-harness.ts';
+import { eventually } from './eventually.ts';
+import { leads } from './fake-lanes.ts';
+import { type IngestionHandle, useWorkflows } from './workflow-harness.ts';
 
 const { runScenario } = useWorkflows();
 

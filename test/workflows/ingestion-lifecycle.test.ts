@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { HISTORY_LIMIT } from '../../workflows/ingestion.ts';
 import { pauseSignal, resumeSignal, setLanesUpdate, statusQuery, stopSignal } from '../../workflows/messages.ts';
-import { eventually, type IngestionHandle, leads, useWorkflows } from './workflow-harness.ts';
+import { eventually } from './eventually.ts';
+import { leads } from './fake-lanes.ts';
+import { type IngestionHandle, useWorkflows } from './workflow-harness.ts';
 
 const { runScenario, latest } = useWorkflows();
 

@@ -7,17 +7,12 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { temporalTestServer } from '../../stack/index.ts';
-import {
-  CONTROL_TASK_QUEUE,
-  type IngestionSettings,
-  LANE_TASK_QUEUE,
-  type PartitionId,
-  SEARCH_ATTRIBUTES,
-} from '../../workflows/contracts.ts';
+import { CONTROL_TASK_QUEUE, LANE_TASK_QUEUE, SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
 import type { ingestionWorkflow } from '../../workflows/index.ts';
-import { FakeLanes } from './fake-lanes.ts';
+import { FakeLanes, leads } from './fake-lanes.ts';
+import { settingsOf } from './settings.ts';
 
 export type IngestionHandle = WorkflowHandleWithFirstExecutionRunId<typeof ingestionWorkflow>;
 
@@ -31,15 +26,6 @@ export interface ScenarioOptions {
   /** Partitions of crm.leads. */
   partitions?: number;
   prepare?(lanes: FakeLanes): void;
-}
-
-export function leads(...partitions: number[]): PartitionId[] {
-  return partitions.map((partition) => ({ topic: 'crm.leads', partition }));
-}
-
-/** Waits until the checks hold; how long that takes on a busy machine is not what is tested. */
-export async function eventually(check: () => void | Promise<void>): Promise<void> {
-  await vi.waitFor(check, { timeout: 20_000, interval: 50 });
 }
 
 const KEYWORD = 2;
@@ -86,7 +72,7 @@ export function useWorkflows() {
     const handle = await env.client.workflow.start<typeof ingestionWorkflow>('ingestionWorkflow', {
       workflowId: `scenario-${scenarios}`,
       taskQueue: CONTROL_TASK_QUEUE,
-      args: [{ settings: settingsWith(options.lanes ?? 2) }],
+      args: [{ settings: settingsOf('analytics', options.lanes ?? 2) }],
     });
     const [controlWorker, laneWorker] = workers;
     await laneWorker.runUntil(
@@ -118,16 +104,4 @@ export function useWorkflows() {
   }
 
   return { runScenario, latest };
-}
-
-function settingsWith(lanes: number): IngestionSettings {
-  return {
-    consumerGroup: 'analytics',
-    topics: ['crm.leads'],
-    lanes,
-    startPosition: 'earliest',
-    outOfRange: 'fail',
-    sliceMs: 300_000,
-    laneTimeoutMs: 5_000,
-  };
 }
