@@ -140,8 +140,11 @@ describe('the product', () => {
       '--output',
       'json',
     );
-    // Payloads are shown as what they say: the search below could find something.
-    expect(history).toContain(topics.leads);
+    const payloads = [...history.matchAll(/"data": "([^"]+)"/g)].map(([, data]) =>
+      Buffer.from(data ?? '', 'base64').toString(),
+    );
+    // They can be read, so that the search below could find something.
+    expect(payloads.join()).toContain(topics.leads);
     const { events } = JSON.parse(history) as { events: Array<{ eventType: string }> };
     const slices = events.filter(({ eventType }) => eventType === 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED').length;
     expect(slices).toBeGreaterThan(4);
@@ -155,6 +158,7 @@ describe('the product', () => {
     const logs = await product.workerLogs();
     for (const text of [
       history,
+      ...payloads,
       metrics,
       ...logs,
       keys.join(' '),
