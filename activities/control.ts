@@ -36,7 +36,8 @@ export function createControl({ reader, store, worker }: ControlDeps) {
         if (range === undefined) {
           throw new Error(`claiming ${topic}[${partition}] returned no range`);
         }
-        if (![null, range.topicId].includes(bounds.topicId) && range.topicId !== null) {
+        const ids = [range.topicId, bounds.topicId];
+        if (!ids.includes(null) && range.topicId !== bounds.topicId) {
           // A position of the topic that is gone: only a lane can open one for the new topic, and by its own policy.
           throw ApplicationFailure.nonRetryable(
             `${topic} was deleted and made again: let a lane read it once, then seek`,

@@ -22,7 +22,10 @@ const { code } = await bundleWorkflowCode({
 await writeFile(`${dist}/workflow-bundle.js`, code);
 
 async function compile(): Promise<void> {
-  const compiler = spawn(`${root}node_modules/.bin/tsc`, ['--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  const compiler = spawn(`${root}node_modules/.bin/tsc`, ['--project', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   const [exitCode] = await once(compiler, 'exit');
   if (exitCode !== 0) {
     process.exit(1);

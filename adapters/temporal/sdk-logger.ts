@@ -4,9 +4,9 @@ import type { Logger } from '../../platform/logger.ts';
 /** What the SDK attaches to every line and helps nobody. */
 const NOISE = new Set(['taskToken', 'namespace', 'isLocal', 'workflowType', 'activityId', 'runId']);
 
-/** The SDK's own business, and that the worker for lanes has no workflows, which is how it is meant. */
+/** The SDK's own business, and what a worker does not take, which is how it is meant. */
 const UNINTERESTING =
-  /^(?:Creating worker|Worker state changed|Workflow bundle created|asset |No workflows registered)/u;
+  /^(?:Creating worker|Worker state changed|Workflow bundle created|asset |No \w+ (?:services )?registered)/u;
 
 const LEVELS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
