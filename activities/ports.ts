@@ -276,8 +276,6 @@ export interface Positions {
       TopicPartition & { initial: number; rangeStart: number; endOffset: number | null; topicId: string | null }
     >;
   }): Promise<ClaimedRange[]>;
-  /** Those of the partitions that already have a position. */
-  known(scope: string, partitions: readonly TopicPartition[]): Promise<TopicPartition[]>;
   /**
    * Moves a claimed position without records (offsets lost to retention, an operator's seek), books the jump in the
    * chain and records an incident.
@@ -319,7 +317,7 @@ export interface Store {
    * @throws WriteError when PostgreSQL can't be reached
    */
   openLane(held?: readonly ClaimedRange[]): Promise<LaneStore>;
-  positions: Pick<Positions, 'list' | 'known'>;
+  positions: Pick<Positions, 'list'>;
   runs: Runs;
 }
 

@@ -1,19 +1,18 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
-import { sql } from 'slonik';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
-import { createDatabasePool } from '../adapters/postgres/pool.ts';
+import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
 import { pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import type { Config } from '../platform/config.ts';
+import { lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { runProcess } from '../workers/process.ts';
-import { lazily } from './lazily.ts';
 import { type ApiServers, startApi } from './start.ts';
 
 /**
@@ -40,7 +39,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       store: { positions: { list: async (scope) => createPositions(await pool.get()).list(scope) } },
       counters: { totals: async (consumerGroup) => chainTotals(await pool.get(), consumerGroup) },
       queue,
-      database: { ping: async () => (await pool.get()).query(sql.unsafe`SELECT 1`) },
+      database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },
     closing: [

@@ -1,8 +1,8 @@
 import type { Store } from '../activities/ports.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
-import { createDatabasePool, type DatabaseOptions } from '../adapters/postgres/pool.ts';
+import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
-import { lazily } from '../api/lazily.ts';
+import { lazily } from '../platform/lazily.ts';
 
 export interface LazyStore {
   store: Store;
@@ -31,14 +31,13 @@ export function openStore(
       openLane: async (held) => (await get()).openLane(held),
       positions: {
         list: async (scope) => (await get()).positions.list(scope),
-        known: async (scope, partitions) => (await get()).positions.known(scope, partitions),
       },
       runs: {
         start: async (run) => (await get()).runs.start(run),
         finish: async (runId, outcome) => (await get()).runs.finish(runId, outcome),
       },
     },
-    ping: async () => (await get()).positions.known('', []),
+    ping: async () => pingDatabase((await guarded(() => opened.get())).pool),
     close: () => opened.close(),
   };
 }

@@ -1,4 +1,12 @@
-import { createPool, createTypeParserPreset, type DatabasePool, type Interceptor, SchemaValidationError } from 'slonik';
+import {
+  createPool,
+  createTypeParserPreset,
+  type DatabasePool,
+  type Interceptor,
+  SchemaValidationError,
+  sql,
+} from 'slonik';
+import { guarded } from './errors.ts';
 
 export interface DatabaseOptions {
   /** postgres://user:password@host:port/database, `sslmode` allowed. */
@@ -62,4 +70,9 @@ export async function createDatabasePool(options: DatabaseOptions): Promise<Data
     ],
     ...(options.ca === null ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
   });
+}
+
+/** Resolves when PostgreSQL answers. @throws WriteError when it can't be reached */
+export async function pingDatabase(pool: DatabasePool): Promise<void> {
+  await guarded(() => pool.query(sql.unsafe`SELECT 1`));
 }

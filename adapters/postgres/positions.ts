@@ -1,6 +1,6 @@
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { type ClaimedRange, FencedError, type Positions, type TopicPartition } from '../../activities/ports.ts';
+import { type ClaimedRange, FencedError, type Positions } from '../../activities/ports.ts';
 import { guarded } from './errors.ts';
 
 const claimedRow = z.object({
@@ -51,7 +51,6 @@ const OWN_BACKEND_START = sql.fragment`(SELECT backend_start FROM pg_stat_activi
 export function createPositions(connection: CommonQueryMethods): Positions {
   return {
     claim: (request) => guarded(() => claim(connection, request)),
-    known: (scope, partitions) => guarded(() => known(connection, scope, partitions)),
     jump: (range, to, reason, runId) => guarded(() => jump(connection, range, to, reason, runId)),
     reincarnate: (range, as, lease) => guarded(() => reincarnate(connection, range, as, lease)),
     list: (scope) => guarded(() => list(connection, scope)),
@@ -184,30 +183,6 @@ export async function moveLeases(connection: CommonQueryMethods, held: readonly 
       throw new FencedError('another lane took a range over while this one had no connection');
     }
   });
-}
-
-async function known(
-  connection: CommonQueryMethods,
-  scope: string,
-  partitions: readonly TopicPartition[],
-): Promise<TopicPartition[]> {
-  const rows = await connection.any(sql.type(z.object({ topic: z.string(), partition: z.number() }))`
-    SELECT s.topic, p.partition
-    FROM analytics.crm_positions p
-    JOIN analytics.crm_sources s ON s.source_id = p.source_id
-    JOIN unnest(
-      ${sql.array(
-        partitions.map((at) => at.topic),
-        'text',
-      )},
-      ${sql.array(
-        partitions.map((at) => at.partition),
-        'int4',
-      )}
-    ) AS r(topic, partition) ON r.topic COLLATE "C" = s.topic AND r.partition = p.partition
-    WHERE p.scope = ${scope} COLLATE "C" AND NOT p.closed
-  `);
-  return rows.map(({ topic, partition }) => ({ topic, partition }));
 }
 
 async function jump(
