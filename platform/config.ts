@@ -76,6 +76,8 @@ export interface TemporalConfig {
   /** null without TLS. */
   tls: Tls | null;
   apiKey: string | null;
+  /** null without worker versioning. */
+  buildId: string | null;
 }
 
 export interface IngestionConfig {
@@ -216,6 +218,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
         ? { ca: values.TEMPORAL_TLS_CA_FILE, cert: values.TEMPORAL_TLS_CERT_FILE, key: values.TEMPORAL_TLS_KEY_FILE }
         : null,
       apiKey: values.TEMPORAL_API_KEY,
+      buildId: values.TEMPORAL_WORKER_BUILD_ID,
     },
     ingestion: {
       lanes: values.INGESTION_LANES,

@@ -159,6 +159,11 @@ const temporal = {
   TEMPORAL_TLS_CERT_FILE: variable(pemFile, null, 'Client certificate for mutual TLS; needs TEMPORAL_TLS_KEY_FILE.'),
   TEMPORAL_TLS_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
   TEMPORAL_API_KEY: secret('API key, as Temporal Cloud gives it; needs TEMPORAL_TLS.'),
+  TEMPORAL_WORKER_BUILD_ID: variable(
+    text('up to 100 letters, digits, dots and dashes', /^[\w.-]{1,100}$/),
+    null,
+    'Turns worker versioning on: this build gets work once it is made the current version of deployment `crm-ingestion`.',
+  ),
 };
 
 const ingestion = {

@@ -64,6 +64,7 @@ async function work(
       activities,
       workflows: workflowSource(),
       maxLanes: config.worker.maxLanes,
+      buildId: config.temporal.buildId,
     });
     if (stop.aborted) {
       return;

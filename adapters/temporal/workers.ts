@@ -11,7 +11,12 @@ export interface IngestionWorkersOptions {
   workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>;
   /** Most lanes that this process runs at once. */
   maxLanes: number;
+  /** With a build id the workers are versions of a deployment, and get work when theirs is the current one. */
+  buildId: string | null;
 }
+
+/** As `temporal worker deployment` names it. */
+const DEPLOYMENT = 'crm-ingestion';
 
 export interface IngestionWorkers {
   /** Works until `shutdown`, then until the activities under way have handed over. @throws when a worker fails */
@@ -22,7 +27,7 @@ export interface IngestionWorkers {
 /** The two workers of a process: one for workflows and control, one for lanes, so that lanes can't starve control. */
 export async function createIngestionWorkers(
   connection: NativeConnection,
-  { namespace, identity, activities, workflows, maxLanes }: IngestionWorkersOptions,
+  { namespace, identity, activities, workflows, maxLanes, buildId }: IngestionWorkersOptions,
 ): Promise<IngestionWorkers> {
   const { lane, ...controlActivities } = activities;
   const common: Partial<WorkerOptions> = {
@@ -33,6 +38,14 @@ export async function createIngestionWorkers(
     maxHeartbeatThrottleInterval: '500ms',
     // Lanes are told at once when their worker shuts down; handing over is all they do then.
     shutdownGraceTime: 0,
+    ...(buildId !== null && {
+      workerDeploymentOptions: {
+        version: { deploymentName: DEPLOYMENT, buildId },
+        useWorkerVersioning: true,
+        // An ingestion runs for ever: it goes on in the current version, which replay tests keep able to.
+        defaultVersioningBehavior: 'AUTO_UPGRADE',
+      },
+    }),
   };
   const workers = [
     await Worker.create({

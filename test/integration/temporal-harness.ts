@@ -48,6 +48,7 @@ export async function openPlayground(address: string, identity: string): Promise
         activities,
         workflows: { workflowBundle },
         maxLanes: 8,
+        buildId: null,
       });
       const running = workers.run();
       try {
