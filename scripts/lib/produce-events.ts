@@ -52,9 +52,8 @@ const PARTITIONS = 6;
 
 /** Creates the topics that don't exist, with 6 partitions each. @returns the names of those created */
 export function ensureTopics(kafka: KafkaClient, topics: Readonly<Record<TopicRole, string>>): Promise<string[]> {
-  // Four roles may share a topic.
-  const names = [...new Set(Object.values(topics))];
-  return createKafkaAdmin(kafka).createTopics(names.map((topic) => ({ topic, partitions: PARTITIONS })));
+  const settings = Object.values(topics).map((topic) => ({ topic, partitions: PARTITIONS }));
+  return createKafkaAdmin(kafka).createTopics(settings);
 }
 
 /**

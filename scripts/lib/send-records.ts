@@ -44,7 +44,7 @@ export async function sendRecords<T extends RoleRecord>(
       await producer.send(chunk.map(({ role, key, value }) => ({ topic: topics[role], key, value })));
       sent += chunk.length;
       await onSent?.(chunk);
-      if (rate !== undefined) await sleep(began + (sent / rate) * 1_000 - performance.now());
+      if (rate !== undefined) await sleep(Math.max(0, began + (sent / rate) * 1_000 - performance.now()));
     }
   } finally {
     await producer.close();
