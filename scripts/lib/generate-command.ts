@@ -24,7 +24,7 @@ export async function generate(args: readonly string[]): Promise<number> {
     const config = loadConfig(process.env, EVENT_TYPES);
     const kafka = createKafka({ ...config.kafka, log: () => {} });
     await requireKafka(kafka);
-    if (options.resend === undefined) await sendNew(config, kafka, count ?? 0, options, report);
+    if (options.resend === undefined) await sendNew(config, kafka, count, options, report);
     else await sendAgain(config, kafka, options.resend, options, report);
     return 0;
   } catch (error) {

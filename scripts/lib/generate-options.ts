@@ -47,13 +47,14 @@ are created. The ids go to stdout, all else to stderr.`,
     );
 }
 
-/** @returns how many events to generate, null with --resend, whose file says so */
-export function countOf(command: Command): number | null {
+/** How many events to generate. Ends the process where a count is given that means nothing, beside --resend. */
+export function countOf(command: Command): number {
   const given = command.processedArgs[0] as number | undefined;
   const { resend } = command.opts<GenerateOptions>();
-  if (resend === undefined) return given ?? DEFAULT_COUNT;
-  if (given !== undefined) command.error('error: --resend sends what the file holds: leave the count out');
-  return null;
+  if (given !== undefined && resend !== undefined) {
+    command.error('error: --resend sends what the file holds: leave the count out');
+  }
+  return given ?? DEFAULT_COUNT;
 }
 
 function number(flags: string, meaning: string, fallback: number, least: number): Option {
