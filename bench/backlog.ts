@@ -1,0 +1,131 @@
+// The events of a run: generated and sent to Kafka once, and read back once into memory, so that every contestant writes
+// the very same.
+import { type IngestRules, prepareBatch } from '../activities/ingest.ts';
+import type { Batch, ClaimedRange, Delivery, LogSlice, TopicPartition } from '../activities/ports.ts';
+import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
+import type { KafkaClient } from '../adapters/kafka/client.ts';
+import { createLogReader } from '../adapters/kafka/reader.ts';
+import { createEventDecoder, type RegistryOptions } from '../adapters/registry/index.ts';
+import { EVENT_TYPES } from '../domain/events.ts';
+import type { TopicRole } from '../domain/schemas.ts';
+import { produceEvents } from '../scripts/lib/produce-events.ts';
+import { deal } from '../workflows/deal.ts';
+
+export interface BacklogSettings {
+  /** How many events. */
+  events: number;
+  /** Partitions of each topic. */
+  partitions: number;
+  lanes: number;
+  batchMaxRows: number;
+  seed: string;
+  /** The events are spread over so many days, from `from` to `now` in epoch milliseconds. */
+  days: number;
+  from: number;
+  now: number;
+}
+
+/** A batch as a lane makes it; its ranges are not claimed yet. */
+export interface BacklogBatch {
+  slices: Batch['slices'];
+  deliveries: ReadonlyArray<SoundDelivery>;
+}
+
+type SoundDelivery = Exclude<Delivery, { kind: 'tombstone' | 'rejected' }>;
+
+/** What one lane reads. */
+export interface BacklogLane {
+  partitions: TopicPartition[];
+  batches: BacklogBatch[];
+}
+
+export interface Backlog {
+  events: number;
+  topics: Readonly<Record<TopicRole, string>>;
+  lanes: BacklogLane[];
+  /** Deletes the topics. */
+  close(): Promise<void>;
+}
+
+const LATE_WINDOW_MS = 730 * 86_400_000;
+
+/** Makes topics of names that end with `suffix`, fills them, and reads them as the lanes would. */
+export async function createBacklog(
+  kafka: KafkaClient,
+  registry: RegistryOptions,
+  suffix: string,
+  settings: BacklogSettings,
+): Promise<Backlog> {
+  const admin = createKafkaAdmin(kafka);
+  const topics = {
+    events: `crm.events.${suffix}`,
+    leads: `crm.leads.${suffix}`,
+    contacts: `crm.contacts.${suffix}`,
+    opportunities: `crm.opportunities.${suffix}`,
+  };
+  const names = Object.values(topics);
+  const { events: count, partitions, seed, days, now } = settings;
+  await admin.createTopics(names.map((topic) => ({ topic, partitions })));
+  try {
+    await produceEvents({ kafka, registry, topics, count, seed, days, now });
+    const lanes = await readLanes(kafka, registry, names, settings);
+    return { events: count, topics, lanes, close: () => admin.deleteTopics(names) };
+  } catch (error) {
+    await admin.deleteTopics(names);
+    throw error;
+  }
+}
+
+async function readLanes(
+  kafka: KafkaClient,
+  registry: RegistryOptions,
+  topics: readonly string[],
+  { lanes, batchMaxRows, now }: BacklogSettings,
+): Promise<BacklogLane[]> {
+  const reader = createLogReader(kafka);
+  const decoder = createEventDecoder(registry);
+  const rules: IngestRules = {
+    eventTypes: new Set(EVENT_TYPES),
+    entityOfTopic: new Map(),
+    lateWindowMs: LATE_WINDOW_MS,
+  };
+
+  async function readLane(partitions: TopicPartition[]): Promise<BacklogLane> {
+    const bounds = await reader.bounds(partitions);
+    const session = reader.open(
+      bounds.map(({ topic, partition, earliest, end }) => ({ topic, partition, from: earliest, to: end })),
+    );
+    const batches: BacklogBatch[] = [];
+    const { signal } = new AbortController();
+    while (!session.finished) {
+      const slices = await session.next({ maxRecords: batchMaxRows, lingerMs: 20, signal });
+      if (slices.length === 0) continue;
+      const { slices: moved, deliveries } = await prepareBatch(slices, unclaimed, '', decoder, rules, now);
+      batches.push({ slices: moved, deliveries: deliveries.map(requireSound) });
+    }
+    await session.close();
+    return { partitions, batches };
+  }
+
+  try {
+    const dealt = deal(await reader.partitions(topics), lanes, []);
+    const read: BacklogLane[] = [];
+    for (const partitions of dealt) read.push(await readLane(partitions));
+    return read;
+  } finally {
+    reader.close();
+  }
+}
+
+/** Stands for a range until a database gives one. */
+function unclaimed({ topic, partition }: LogSlice): ClaimedRange {
+  const identity = { topic, partition, topicId: null, sourceId: 0, incarnation: 0 };
+  return { ...identity, positionId: 0, epoch: 0, nextOffset: 0, endOffset: null, last: null };
+}
+
+function requireSound(delivery: Delivery): SoundDelivery {
+  if (delivery.kind === 'tombstone' || delivery.kind === 'rejected') {
+    throw new Error('a generated event was not found sound: mend the generator first');
+  }
+  return delivery;
+}

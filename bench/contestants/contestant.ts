@@ -1,0 +1,33 @@
+// What every contestant is: something that gets the same events into a fresh database and says how fast.
+
+export interface Measurement {
+  /** Events. */
+  events: number;
+  /** Seconds in which they were written. */
+  seconds: number;
+  /** CPU of the contestant's own process, without PostgreSQL's, in seconds per million events; null where unknown. */
+  cpuPerMillion: number | null;
+  /** Most memory its process held, in bytes; null where it has no process of its own. */
+  peakRssBytes: number | null;
+  /** Events in the histories of its workflows; null without Temporal. */
+  historyEvents: number | null;
+}
+
+export interface Contestant {
+  name: string;
+  /** How often it writes unmeasured before the first round, for what compiles while it runs. */
+  warmUps: number;
+  /**
+   * Writes all events.
+   * @param databaseUrl a migrated database with the partitions that the events need, without rows
+   * @throws Error when not every event was written once
+   */
+  run(databaseUrl: string): Promise<Measurement>;
+}
+
+/** @throws Error unless a contestant wrote what it should have */
+export function assertWritten(name: string, written: number, expected: number): void {
+  if (written !== expected) {
+    throw new Error(`${name}: ${written} of ${expected} events were written; a figure for it would mean nothing`);
+  }
+}

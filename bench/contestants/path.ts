@@ -1,0 +1,111 @@
+// Our whole path as users run it: a worker process that Temporal tells to read the backlog from Kafka.
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { createIngestionControl } from '../../adapters/temporal/control.ts';
+import { EVENT_TYPES } from '../../domain/events.ts';
+import { loadConfig } from '../../platform/config.ts';
+import { type IngestionSettings, ingestionWorkflowId } from '../../workflows/contracts.ts';
+import type { Environment } from '../environment.ts';
+import { peakRssBytes } from '../machine.ts';
+import { type Books, readBooks, recordsOf } from './books.ts';
+import { startChild } from './child.ts';
+import { assertWritten, type Contestant, type Measurement } from './contestant.ts';
+import { untilWritten } from './progress.ts';
+
+const WORKER = fileURLToPath(new URL('../../workers/worker.ts', import.meta.url));
+
+/** The worker reads the backlog into an empty database. */
+export function createPath(environment: Environment): Contestant {
+  return {
+    name: 'path',
+    warmUps: 0,
+    async run(databaseUrl) {
+      const { measurement, books } = await ingest('path', environment, databaseUrl);
+      assertWritten('path', books.stored, environment.backlog.events);
+      return measurement;
+    },
+  };
+}
+
+/** The worker reads the backlog under another consumer group into the database that `path` left: nothing in it is new. */
+export function createDuplicates(environment: Environment): Contestant {
+  return {
+    name: 'duplicates',
+    warmUps: 0,
+    async run(databaseUrl) {
+      const { measurement, books } = await ingest('duplicates', environment, databaseUrl);
+      assertWritten('duplicates', books.skipped, environment.backlog.events);
+      return measurement;
+    },
+  };
+}
+
+async function ingest(
+  name: string,
+  environment: Environment,
+  databaseUrl: string,
+): Promise<{ measurement: Measurement; books: Books }> {
+  const consumerGroup = `bench-${name}-${randomUUID().slice(0, 8)}`;
+  const { temporal, namespace, logs, backlog } = environment;
+  const { events, topics, lanes } = backlog;
+  const env = workerEnv(environment, databaseUrl, consumerGroup);
+  const { ingestion } = loadConfig(env, EVENT_TYPES);
+  const settings: IngestionSettings = {
+    consumerGroup,
+    topics: Object.values(topics),
+    lanes: lanes.length,
+    startPosition: 'earliest',
+    outOfRange: 'fail',
+    sliceMs: ingestion.sliceMs,
+    laneTimeoutMs: ingestion.laneTimeoutMs,
+  };
+  const control = createIngestionControl(temporal, namespace);
+  const database = new pg.Client({ connectionString: databaseUrl });
+  await database.connect();
+  const worker = await startChild(process.execPath, [WORKER], env, path.join(logs, `${consumerGroup}.log`));
+  try {
+    await control.start(settings);
+    const cpuPerMillion = await untilWritten({
+      name,
+      pid: worker.pid,
+      written: () => recordsOf(database, consumerGroup),
+      pollMs: 200,
+      expected: events,
+      assertAlive: worker.assertRunning,
+    });
+    const peak = peakRssBytes(worker.pid);
+    const { historyLength } = await temporal.workflow.getHandle(ingestionWorkflowId(consumerGroup)).describe();
+    const books = await readBooks(database, consumerGroup);
+    const figures = { cpuPerMillion, peakRssBytes: peak, historyEvents: historyLength };
+    return { books, measurement: { events: books.events, seconds: books.seconds, ...figures } };
+  } finally {
+    await control.stop(consumerGroup).catch(() => {}); // a worker that has died can't stop: its workflow goes with the server
+    await worker.stop();
+    await database.end();
+  }
+}
+
+/** The least a user must say: everything else is as it comes. */
+function workerEnv(
+  { servers, namespace, backlog: { topics }, settings }: Environment,
+  databaseUrl: string,
+  consumerGroup: string,
+): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? '',
+    WORKER_PORT: '0', // metrics and health listen wherever there is room
+    KAFKA_BROKERS: servers.KAFKA_BROKERS,
+    KAFKA_CONSUMER_GROUP_ID: consumerGroup,
+    SCHEMA_REGISTRY_URL: servers.SCHEMA_REGISTRY_URL,
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_ADDRESS: servers.TEMPORAL_ADDRESS,
+    TEMPORAL_NAMESPACE: namespace,
+    CRM_EVENTS_TOPIC: topics.events,
+    CRM_LEADS_TOPIC: topics.leads,
+    CRM_CONTACTS_TOPIC: topics.contacts,
+    CRM_OPPORTUNITIES_TOPIC: topics.opportunities,
+    INGESTION_BATCH_MAX_ROWS: String(settings.batchMaxRows),
+  };
+}

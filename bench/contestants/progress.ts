@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuSecondsOf } from '../machine.ts';
+
+export interface Watched {
+  /** For messages. */
+  name: string;
+  /** The process that does the work. */
+  pid: number;
+  /** How many events are written by now. */
+  written: () => Promise<number>;
+  /** How often to ask, in milliseconds: the dearer the question, the rarer. */
+  pollMs: number;
+  expected: number;
+  /** Throws when the work has failed for good. */
+  assertAlive: () => Promise<void> | void;
+}
+
+const STALL_MS = 60_000;
+
+/**
+ * Waits until everything is written.
+ * @returns CPU seconds per million events from the first events that were seen on, so without what starting costs; null
+ * where the system does not tell or all came at once
+ * @throws Error when nothing is written for a minute, or too much
+ */
+export async function untilWritten({
+  name,
+  pid,
+  written,
+  pollMs,
+  expected,
+  assertAlive,
+}: Watched): Promise<number | null> {
+  let first: { cpu: number | null; events: number } | null = null;
+  let latest = 0;
+  let latestAt = performance.now();
+  while (latest < expected) {
+    await sleep(pollMs);
+    const events = await written();
+    if (events > latest) {
+      latest = events;
+      latestAt = performance.now();
+      first ??= { cpu: cpuSecondsOf([pid]), events };
+    } else {
+      await assertAlive();
+      if (performance.now() - latestAt > STALL_MS) throw new Error(`${name}: stuck at ${events} of ${expected} events`);
+    }
+  }
+  if (latest > expected) throw new Error(`${name}: ${latest} events were written, there are only ${expected}`);
+  const cpu = cpuSecondsOf([pid]);
+  if (first === null || first.cpu === null || cpu === null || first.events === latest) return null;
+  return ((cpu - first.cpu) / (latest - first.events)) * 1_000_000;
+}

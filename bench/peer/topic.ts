@@ -1,0 +1,79 @@
+// The same events once more, in the form that a JDBC sink can write: flat records, with the entity as JSON text.
+import avsc from 'avsc';
+import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
+import type { KafkaClient } from '../../adapters/kafka/client.ts';
+import { createEventProducer } from '../../adapters/kafka/producer.ts';
+import { createRegistryClient, type RegistryOptions } from '../../adapters/registry/client.ts';
+import type { AvroField, AvroRecord, AvroSchema } from '../../domain/schemas.ts';
+import { createEventFactory } from '../../scripts/lib/event-factory.ts';
+import { DEFAULT_ORGANIZATIONS } from '../../scripts/lib/produce-events.ts';
+import type { BacklogSettings } from '../backlog.ts';
+
+const CHUNK_RECORDS = 2_000;
+const MAGIC_AND_ID_BYTES = 5;
+
+const field = (name: string, type: AvroSchema, doc: string): AvroField => ({ name, type, doc });
+const optional = (name: string, doc: string): AvroField => ({ ...field(name, ['null', 'string'], doc), default: null });
+
+/** Fields are named like the columns of the table, which is how the sink finds them. */
+const FLAT_EVENT: AvroRecord = {
+  type: 'record',
+  name: 'FlatCRMEvent',
+  namespace: 'crm.bench',
+  doc: 'A CRM event whose entity is JSON text.',
+  fields: [
+    field('event_id', 'string', 'Unique id given by the source.'),
+    field('event_type', 'string', 'What happened.'),
+    field('organization_id', 'string', 'The organization that the event belongs to.'),
+    field('event_timestamp', { type: 'long', logicalType: 'timestamp-millis' }, 'When it happened.'),
+    optional('source', 'The sending system.'),
+    optional('version', 'The sending system’s version of the event.'),
+    optional('correlation_id', 'Ties together the events of one business action.'),
+    field('data', 'string', 'The entity as it is after the event, as JSON.'),
+  ],
+};
+
+/** Makes and fills the rival's topic. */
+export async function fillPeerTopic(
+  kafka: KafkaClient,
+  registry: RegistryOptions,
+  topic: string,
+  { events, partitions, seed, days, now }: BacklogSettings,
+): Promise<void> {
+  await createKafkaAdmin(kafka).createTopics([{ topic, partitions }]);
+  const schemaId = await createRegistryClient(registry).register(topic, FLAT_EVENT);
+  const type = avsc.Type.forSchema(FLAT_EVENT as unknown as avsc.Schema);
+  const factory = createEventFactory({ seed, organizations: DEFAULT_ORGANIZATIONS, days, now });
+  const producer = await createEventProducer(kafka);
+  try {
+    for (let at = 0; at < events; at += CHUNK_RECORDS) {
+      const chunk = Array.from({ length: Math.min(CHUNK_RECORDS, events - at) }, (_, index) => {
+        const { event } = factory.eventAt(at + index);
+        return { topic, key: event.data.id, value: encode(type, schemaId, event) };
+      });
+      await producer.send(chunk);
+    }
+  } finally {
+    await producer.close();
+  }
+}
+
+function encode(
+  type: avsc.Type,
+  schemaId: number,
+  event: ReturnType<ReturnType<typeof createEventFactory>['eventAt']>['event'],
+): Buffer {
+  const header = Buffer.alloc(MAGIC_AND_ID_BYTES);
+  header.writeInt32BE(schemaId, 1);
+  const body = type.toBuffer({
+    event_id: event.eventId,
+    event_type: event.eventType,
+    organization_id: event.organizationId,
+    event_timestamp: event.timestamp,
+    source: event.metadata?.source ?? null,
+    version: event.metadata?.version ?? null,
+    correlation_id: event.metadata?.correlationId ?? null,
+    data: JSON.stringify(event.data),
+  });
+  return Buffer.concat([header, body]);
+}
