@@ -41,6 +41,8 @@ export interface Environment {
   pids: Map<ServerName, number>;
   /** Folder for logs, which is kept when something fails. */
   logs: string;
+  /** Aborts when somebody interrupts the run. */
+  signal: AbortSignal;
 }
 
 export interface EnvironmentSettings extends Omit<BacklogSettings, 'seed' | 'from' | 'days' | 'now'> {
@@ -58,8 +60,7 @@ export async function withEnvironment<T>(
 ): Promise<T> {
   const closing: Closing = [];
   try {
-    const result = await Promise.race([createEnvironment(settings, closing).then(work), interruption()]);
-    return result;
+    return await work(await createEnvironment(settings, closing));
   } finally {
     for (const close of closing.reverse()) {
       await close().catch((error: unknown) => settings.log(`cleaning up: ${error}`));
@@ -67,12 +68,16 @@ export async function withEnvironment<T>(
   }
 }
 
-function interruption(): Promise<never> {
-  return new Promise((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
-    }
-  });
+/**
+ * Aborts at the first SIGINT or SIGTERM, which contestants look at between two steps. Later signals do nothing: cleaning
+ * up ends by itself, and one signal may come twice.
+ */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => controller.abort(new Error(`interrupted by ${signal}`)));
+  }
+  return controller.signal;
 }
 
 /** @param closing gets what to do at the end, last things first */
@@ -84,6 +89,7 @@ async function createEnvironment(
   process.env.CRM_STACK = 'native';
   if (!keep) closing.push(() => down({ ...INSTANCE, log }, { wipe: true }));
   const servers = await up({ ...INSTANCE, log }, SERVERS);
+  const signal = interruption();
   const id = randomUUID().slice(0, 8);
   const now = Date.now();
   const settings: BacklogSettings = { ...wanted, seed: 'bench', from: now - DAYS * DAY_MS, days: DAYS, now };
@@ -122,6 +128,7 @@ async function createEnvironment(
     titles: running.map(({ title }) => title),
     pids: new Map(running.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
     logs: await mkdtemp(path.join(os.tmpdir(), 'crm-bench-')),
+    signal,
   };
 }
 

@@ -33,16 +33,21 @@ export interface RoundsOptions {
   /** The servers' processes: what they use is no load of others. */
   serverPids: readonly number[];
   log: (line: string) => void;
+  signal: AbortSignal;
 }
 
-/** Warms up what needs it, then measures round after round; each round begins with another unit. */
+/**
+ * Warms up what needs it, then measures round after round; each round begins with another unit.
+ * @throws what a contestant throws; the signal's reason
+ */
 export async function runRounds(options: RoundsOptions): Promise<Round[]> {
   const { rounds, units, log } = options;
   for (const { template, contestants } of units) {
     const [first] = contestants;
     for (let pass = 1; pass <= (first?.warmUps ?? 0); pass += 1) {
       log(`warming up ${first?.name} …`);
-      await first?.run(await options.databases.fresh(template));
+      options.signal.throwIfAborted();
+      await first?.run(await options.databases.fresh(template), options.signal);
     }
   }
   const results: Round[] = [];
@@ -53,7 +58,7 @@ export async function runRounds(options: RoundsOptions): Promise<Round[]> {
 }
 
 async function runRound(
-  { databases, events, postgresPid, serverPids, log }: RoundsOptions,
+  { databases, events, postgresPid, serverPids, log, signal }: RoundsOptions,
   units: readonly Unit[],
   label: string,
 ): Promise<Round> {
@@ -62,9 +67,10 @@ async function runRound(
   for (const { template, contestants } of units) {
     const url = await databases.fresh(template);
     for (const contestant of contestants) {
+      signal.throwIfAborted();
       await databases.checkpoint();
       const before = databaseCpu(postgresPid);
-      const measurement = await contestant.run(url);
+      const measurement = await contestant.run(url, signal);
       const after = databaseCpu(postgresPid);
       const databaseCpuPerMillion = before === null || after === null ? null : ((after - before) / events) * 1_000_000;
       measured.set(contestant.name, { ...measurement, databaseCpuPerMillion });

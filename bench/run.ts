@@ -83,7 +83,7 @@ async function bench({ events, rounds, partitions, peer = false, note, keep = fa
 }
 
 function measure(environment: Environment, rounds: number, peer: Contestant | null): Promise<Round[]> {
-  const { backlog, databases, settings, pids } = environment;
+  const { backlog, databases, settings, pids, signal } = environment;
   const units: Unit[] = [
     { template: OURS, contestants: [createCopy(backlog)] },
     { template: OURS, contestants: [createWriter(backlog)] },
@@ -98,6 +98,7 @@ function measure(environment: Environment, rounds: number, peer: Contestant | nu
     postgresPid: pids.get('postgres'),
     serverPids: [...pids.values()],
     log: console.log,
+    signal,
   });
 }
 
@@ -116,5 +117,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exit(1); // what was under way when it was interrupted would go on
+  process.exitCode = 1;
 }

@@ -20,9 +20,10 @@ export interface Contestant {
   /**
    * Writes all events.
    * @param databaseUrl a migrated database with the partitions that the events need, without rows
-   * @throws Error when not every event was written once
+   * @param signal ends it early
+   * @throws Error when not every event was written once; the signal's reason
    */
-  run(databaseUrl: string): Promise<Measurement>;
+  run(databaseUrl: string, signal: AbortSignal): Promise<Measurement>;
 }
 
 /** @throws Error unless a contestant wrote what it should have */

@@ -21,8 +21,8 @@ export function createPath(environment: Environment): Contestant {
   return {
     name: 'path',
     warmUps: 0,
-    async run(databaseUrl) {
-      const { measurement, books } = await ingest('path', environment, databaseUrl);
+    async run(databaseUrl, signal) {
+      const { measurement, books } = await ingest('path', environment, databaseUrl, signal);
       assertWritten('path', books.stored, environment.backlog.events);
       return measurement;
     },
@@ -34,8 +34,8 @@ export function createDuplicates(environment: Environment): Contestant {
   return {
     name: 'duplicates',
     warmUps: 0,
-    async run(databaseUrl) {
-      const { measurement, books } = await ingest('duplicates', environment, databaseUrl);
+    async run(databaseUrl, signal) {
+      const { measurement, books } = await ingest('duplicates', environment, databaseUrl, signal);
       assertWritten('duplicates', books.skipped, environment.backlog.events);
       return measurement;
     },
@@ -46,6 +46,7 @@ async function ingest(
   name: string,
   environment: Environment,
   databaseUrl: string,
+  signal: AbortSignal,
 ): Promise<{ measurement: Measurement; books: Books }> {
   const consumerGroup = `bench-${name}-${randomUUID().slice(0, 8)}`;
   const { temporal, namespace, logs, backlog } = environment;
@@ -73,6 +74,7 @@ async function ingest(
       written: () => recordsOf(database, consumerGroup),
       pollMs: 200,
       expected: events,
+      signal,
       assertAlive: worker.assertRunning,
     });
     const peak = peakRssBytes(worker.pid);

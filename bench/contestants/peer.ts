@@ -12,7 +12,7 @@ export function createPeer(connect: Connect, topic: string, expected: number): C
   return {
     name: 'peer',
     warmUps: 2, // a JVM that has just started is about half as fast
-    async run(databaseUrl) {
+    async run(databaseUrl, signal) {
       const database = new pg.Client({ connectionString: databaseUrl });
       await database.connect();
       const name = `bench-${randomUUID().slice(0, 8)}`;
@@ -24,6 +24,7 @@ export function createPeer(connect: Connect, topic: string, expected: number): C
           written: () => rowsOf(database),
           pollMs: 500, // it counts all rows
           expected,
+          signal,
           assertAlive: () => connect.assertRunningWell(name),
         });
         return {

@@ -11,6 +11,7 @@ export interface Watched {
   /** How often to ask, in milliseconds: the dearer the question, the rarer. */
   pollMs: number;
   expected: number;
+  signal: AbortSignal;
   /** Throws when the work has failed for good. */
   assertAlive: () => Promise<void> | void;
 }
@@ -21,7 +22,7 @@ const STALL_MS = 60_000;
  * Waits until everything is written.
  * @returns CPU seconds per million events from the first events that were seen on, so without what starting costs; null
  * where the system does not tell or all came at once
- * @throws Error when nothing is written for a minute, or too much
+ * @throws Error when nothing is written for a minute, or too much; the signal's reason
  */
 export async function untilWritten({
   name,
@@ -29,6 +30,7 @@ export async function untilWritten({
   written,
   pollMs,
   expected,
+  signal,
   assertAlive,
 }: Watched): Promise<number | null> {
   let first: { cpu: number | null; events: number } | null = null;
@@ -36,6 +38,7 @@ export async function untilWritten({
   let latestAt = performance.now();
   while (latest < expected) {
     await sleep(pollMs);
+    signal.throwIfAborted();
     const events = await written();
     if (events > latest) {
       latest = events;
