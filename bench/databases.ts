@@ -1,5 +1,8 @@
 // A fresh database for every measurement, as a copy of a prepared one.
 import pg from 'pg';
+import { parentOf } from './machine.ts';
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 export interface Databases {
   /** Makes a database that `fresh` copies. @param prepare fills it, given its URL */
@@ -9,12 +12,14 @@ export interface Databases {
   /** Writes out to disk what is pending, so that nothing measured pays for what was before. */
   checkpoint(): Promise<void>;
   serverVersion(): Promise<string>;
+  /** Process id of the server, null unless it runs on this machine. */
+  serverPid(): Promise<number | null>;
   /** Drops everything that was made. */
   close(): Promise<void>;
 }
 
 /**
- * @param serverUrl of any database of the server, whose user may create databases
+ * @param serverUrl of any database of the server, whose user may create databases and checkpoints
  * @param prefix of all names, for nobody else's databases to be touched
  */
 export async function openDatabases(serverUrl: string, prefix: string): Promise<Databases> {
@@ -52,6 +57,11 @@ export async function openDatabases(serverUrl: string, prefix: string): Promise<
     async serverVersion() {
       const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
       return rows[0]?.server_version ?? '';
+    },
+    async serverPid() {
+      if (!LOOPBACK.has(new URL(serverUrl).hostname)) return null;
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      return rows[0] === undefined ? null : parentOf(rows[0].pid);
     },
     async close() {
       for (const name of made) await drop(name);

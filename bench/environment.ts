@@ -37,8 +37,8 @@ export interface Environment {
   servers: StackEnv;
   /** What the servers are, such as "Kafka 4.3.1". */
   titles: string[];
-  /** Process ids of the servers. */
-  pids: Map<ServerName, number>;
+  /** Process ids of the servers that run on this machine. */
+  pids: { postgres: number | null; all: number[] };
   /** Folder for logs, which is kept when something fails. */
   logs: string;
   /** Aborts when somebody interrupts the run. */
@@ -46,6 +46,8 @@ export interface Environment {
 }
 
 export interface EnvironmentSettings extends Omit<BacklogSettings, 'seed' | 'from' | 'days' | 'now'> {
+  /** A PostgreSQL server to measure on instead of one of its own; null without. */
+  databaseUrl: string | null;
   /** Leave the servers running at the end. */
   keep: boolean;
   log: (line: string) => void;
@@ -82,13 +84,15 @@ function interruption(): AbortSignal {
 
 /** @param closing gets what to do at the end, last things first */
 async function createEnvironment(
-  { keep, log, ...wanted }: EnvironmentSettings,
+  { databaseUrl, keep, log, ...wanted }: EnvironmentSettings,
   closing: Closing,
 ): Promise<Environment> {
   // Containers would put another network and file system between some contestants and the servers.
   process.env.CRM_STACK = 'native';
   if (!keep) closing.push(() => down({ ...INSTANCE, log }, { wipe: true }));
-  const servers = await up({ ...INSTANCE, log }, SERVERS);
+  const names = SERVERS.filter((name) => name !== 'postgres' || databaseUrl === null);
+  const own = await up({ ...INSTANCE, log }, names);
+  const servers = { ...own, DATABASE_URL: databaseUrl ?? own.DATABASE_URL };
   const signal = interruption();
   const id = randomUUID().slice(0, 8);
   const now = Date.now();
@@ -114,7 +118,8 @@ async function createEnvironment(
   const backlog = await createBacklog(kafka, registry, `bench-${id}`, settings);
   closing.push(() => backlog.close());
 
-  const running = (await status(INSTANCE)).filter(({ name }) => SERVERS.includes(name));
+  const running = (await status(INSTANCE)).filter(({ name }) => names.includes(name));
+  const postgres = await databases.serverPid();
   return {
     id,
     kafka,
@@ -126,7 +131,7 @@ async function createEnvironment(
     settings,
     servers,
     titles: running.map(({ title }) => title),
-    pids: new Map(running.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid]]))),
+    pids: { postgres, all: [...running.flatMap(({ pid }) => pid ?? []), ...(postgres === null ? [] : [postgres])] },
     logs: await mkdtemp(path.join(os.tmpdir(), 'crm-bench-')),
     signal,
   };

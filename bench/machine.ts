@@ -27,6 +27,11 @@ function timesOf(pid: number): ProcessTimes | null {
   }
 }
 
+/** The process that started another; null where the system does not tell. */
+export function parentOf(pid: number): number | null {
+  return timesOf(pid)?.parent ?? null;
+}
+
 /** CPU seconds that processes and all their descendants have used so far; null where the system does not tell. */
 export function cpuSecondsOf(roots: readonly number[]): number | null {
   const running = allProcesses();

@@ -29,7 +29,8 @@ export interface RoundsOptions {
   databases: Databases;
   /** All events of the backlog. */
   events: number;
-  postgresPid: number | undefined;
+  /** null where it is not on this machine. */
+  postgresPid: number | null;
   /** The servers' processes: what they use is no load of others. */
   serverPids: readonly number[];
   log: (line: string) => void;
@@ -81,7 +82,7 @@ async function runRound(
   return { measured, others: others() };
 }
 
-const databaseCpu = (pid: number | undefined) => (pid === undefined ? null : cpuSecondsOf([pid]));
+const databaseCpu = (pid: number | null) => (pid === null ? null : cpuSecondsOf([pid]));
 
 /** The list from position `by` on, with what was before it at the end. */
 export function rotate<T>(list: readonly T[], by: number): T[] {

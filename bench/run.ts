@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EVENT_TYPES } from '../domain/events.ts';
 import { loadConfig } from '../platform/config.ts';
 import { withLock } from '../stack/cache.ts';
+import { withoutPassword } from '../stack/instance.ts';
 import type { Contestant } from './contestants/contestant.ts';
 import { createCopy } from './contestants/copy.ts';
 import { createDuplicates, createPath } from './contestants/path.ts';
@@ -21,6 +22,7 @@ interface Options {
   rounds: number;
   partitions: number;
   peer?: boolean;
+  databaseUrl?: string;
   note?: string;
   keep?: boolean;
 }
@@ -33,6 +35,7 @@ const program = new Command('bench')
   .option('--rounds <n>', 'how often; the ratios are medians over the rounds', positive, 5)
   .option('--partitions <n>', 'partitions of each topic', positive, 6)
   .option('--peer', 'also measure Kafka Connect with the Debezium JDBC sink, installed at first use')
+  .option('--database-url <url>', 'measure on this PostgreSQL server; its user must be a superuser')
   .option('--note <text>', 'goes into the heading in bench/RESULTS.md')
   .option('--keep', 'leave the servers running, for the next run to start sooner')
   .addHelpText(
@@ -57,17 +60,33 @@ function positive(text: string): number {
 
 const shellWord = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-async function bench({ events, rounds, partitions, peer = false, note, keep = false }: Options): Promise<void> {
+async function bench({
+  events,
+  rounds,
+  partitions,
+  peer = false,
+  databaseUrl,
+  note,
+  keep = false,
+}: Options): Promise<void> {
   // What users get who configure nothing.
   const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-  const settings = { events, partitions, lanes, batchMaxRows, keep, log: console.log };
+  const settings = {
+    events,
+    partitions,
+    lanes,
+    batchMaxRows,
+    databaseUrl: databaseUrl ?? null,
+    keep,
+    log: console.log,
+  };
   await withEnvironment(settings, async (environment) => {
     const results = peer
       ? await withPeer(environment, console.log, (rival) => measure(environment, rounds, rival))
       : await measure(environment, rounds, null);
     console.log(`\n${renderTables(results)}\n\n${describeOthers(results) ?? ''}\n`);
     const facts: RunFacts = {
-      command: ['npm run bench --', ...process.argv.slice(2).map(shellWord)].join(' '),
+      command: ['npm run bench --', ...process.argv.slice(2).map(withoutPassword).map(shellWord)].join(' '),
       at: new Date().toISOString().slice(0, 16).replace('T', ' '),
       versions: await versionsOf(environment, peer),
       cores: os.availableParallelism(),
@@ -95,8 +114,8 @@ function measure(environment: Environment, rounds: number, peer: Contestant | nu
     units,
     databases,
     events: settings.events,
-    postgresPid: pids.get('postgres'),
-    serverPids: [...pids.values()],
+    postgresPid: pids.postgres,
+    serverPids: pids.all,
     log: console.log,
     signal,
   });

@@ -120,14 +120,14 @@ function workerProperties({ brokers, dir, port, installed }: ConnectOptions): st
  * rewrites into inserts of many rows, duplicates within a batch removed before, 2 tasks of 2,000 records.
  */
 function sinkConfig({ registryUrl }: ConnectOptions, topic: string, databaseUrl: string): Record<string, string> {
-  const { host, pathname, username } = new URL(databaseUrl);
+  const { host, pathname, username, password } = new URL(databaseUrl);
   return {
     'connector.class': 'io.debezium.connector.jdbc.JdbcSinkConnector',
     'tasks.max': '2',
     topics: topic,
     'connection.url': `jdbc:postgresql://${host}${pathname}?reWriteBatchedInserts=true&stringtype=unspecified`,
-    'connection.username': username,
-    'connection.password': 'not-asked-for',
+    'connection.username': decodeURIComponent(username),
+    'connection.password': decodeURIComponent(password) || 'not-asked-for',
     'insert.mode': 'upsert',
     'primary.key.mode': 'record_value',
     'primary.key.fields': 'event_id,event_timestamp',
