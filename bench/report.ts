@@ -117,16 +117,14 @@ export function renderBlock(rounds: readonly Round[], facts: RunFacts): string {
   return `${paragraphs.filter((paragraph) => paragraph !== null).join('\n\n')}\n`;
 }
 
+/** As the formatter of this repository lays Markdown tables out: words to the left, numbers to the right. */
 function table(heads: readonly string[], rows: readonly string[][]): string {
-  const line = (cells: readonly string[]) => {
-    const padded = cells.map((cell, column) => {
-      const width = Math.max(...[heads, ...rows].map((row) => row[column]?.length ?? 0));
-      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
-    });
-    return `| ${padded.join(' | ')} |`;
-  };
-  const rule = heads.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [heads, rule, ...rows].map(line).join('\n');
+  const widths = heads.map((_, column) => Math.max(...[heads, ...rows].map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const padded = (row: readonly string[]) =>
+    line(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))));
+  const rule = line(widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)));
+  return [padded(heads), rule, ...rows.map(padded)].join('\n');
 }
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;

@@ -78,13 +78,13 @@ describe('renderBlock', () => {
       \`npm run bench -- --rounds 1\`
 
       | ratio of events/s |  min | median |  max |
-      | ---               | ---: |   ---: | ---: |
+      | ----------------- | ---: | -----: | ---: |
       | path / copy       | 0.50 |   0.50 | 0.50 |
 
       Valid within this run alone:
 
       | contestant | events/s min |  median |     max | own CPU s per million | PostgreSQL CPU s per million | peak RSS MiB | history events |
-      | ---        |         ---: |    ---: |    ---: |                  ---: |                         ---: |         ---: |           ---: |
+      | ---------- | -----------: | ------: | ------: | --------------------: | ---------------------------: | -----------: | -------------: |
       | copy       |      100,000 | 100,000 | 100,000 |                     – |                            – |            – |              – |
       | path       |       50,000 |  50,000 |  50,000 |                   6.0 |                            – |          300 |             22 |
 
