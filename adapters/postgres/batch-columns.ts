@@ -14,7 +14,6 @@ type Texts = Array<string | null>;
 interface StagedColumns {
   /** Ties a row to its delivery, counted from 1. */
   ord: Plain;
-  id: Plain;
   /** Epoch milliseconds, as all times here. */
   createdAt: Plain;
   updatedAt: Plain;
@@ -32,7 +31,8 @@ export interface BatchColumns {
     eventTimestamp: Plain;
     entity: Plain;
     contentHash: Plain;
-    logId: Plain;
+    /** The log row's id, and the staging row's where the delivery is staged: they can be joined by it. */
+    id: Plain;
     error: Texts;
   };
   leads: StagedColumns & {
@@ -120,7 +120,7 @@ export function toColumns(batch: Batch): BatchColumns {
     all.eventType.push(event.eventType ?? null);
     all.organizationId.push(event.organizationId ?? null);
     all.eventTimestamp.push(logTimestamp(delivery));
-    all.logId.push(randomUUID());
+    all.id.push(randomUUID());
     if (delivery.kind === 'rejected') {
       all.status.push(statusOf(delivery.rejection.code));
       all.entity.push(null);
@@ -153,7 +153,7 @@ export function toColumns(batch: Batch): BatchColumns {
 }
 
 function emptyColumns(slices: number): BatchColumns {
-  const staged = () => ({ ord: [], id: [], createdAt: [], updatedAt: [], metadata: [] });
+  const staged = () => ({ ord: [], createdAt: [], updatedAt: [], metadata: [] });
   const person = () => ({ firstName: [], lastName: [], email: [], phone: [], company: [], title: [], leadId: [] });
   return {
     deliveries: {
@@ -166,7 +166,7 @@ function emptyColumns(slices: number): BatchColumns {
       eventTimestamp: [],
       entity: [],
       contentHash: [],
-      logId: [],
+      id: [],
       error: [],
     },
     leads: { ...staged(), ...person(), source: [], status: [], score: [], assignedTo: [] },
@@ -190,7 +190,6 @@ function emptyColumns(slices: number): BatchColumns {
 
 function pushStaged(into: StagedColumns, ord: number, event: StagedLead | StagedContact | StagedOpportunity): void {
   into.ord.push(ord);
-  into.id.push(randomUUID());
   into.createdAt.push(event.createdAt);
   into.updatedAt.push(event.updatedAt);
   into.metadata.push(event.metadata);

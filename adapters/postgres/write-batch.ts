@@ -13,9 +13,9 @@
  *   kept       failed events with their raw bytes
  *   chain      the books
  */
-import { type DatabasePoolConnection, sql } from 'slonik';
+import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
+import { type Batch, type BatchResult, type BatchSlice, WriteError } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { plainArray, textArray } from './array-literal.ts';
 import { toColumns } from './batch-columns.ts';
@@ -62,8 +62,36 @@ function sliceColumn<T extends string | number | null>(
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
  * @throws WriteError when PostgreSQL refuses
  */
-export function writeBatch(connection: DatabasePoolConnection, batch: Batch): Promise<BatchResult> {
-  return guarded(() => connection.one(batchStatement(batch)));
+export async function writeBatch(connection: DatabasePoolConnection, batch: Batch): Promise<BatchResult> {
+  try {
+    return await guarded(() => connection.one(batchStatement(batch, FIRST_READ)));
+  } catch (error) {
+    if (!isLogged(error)) {
+      throw error;
+    }
+    return guarded(() => connection.one(batchStatement(batch, READ_AGAIN)));
+  }
+}
+
+/**
+ * What happens to a delivery that has its row in the log already. That takes a seek or a second reader, so the batch is
+ * first written as if there were none: looking for a conflict costs each row a speculative insertion.
+ */
+const FIRST_READ = sql.fragment``;
+/** What failed then may be fine now; everything else stays as it was logged. */
+const READ_AGAIN = sql.fragment`
+  ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO UPDATE
+    SET processing_status = excluded.processing_status, error_message = excluded.error_message,
+        event_id = excluded.event_id, event_type = excluded.event_type, organization_id = excluded.organization_id,
+        ingestion_id = excluded.ingestion_id, processed_at = excluded.processed_at, metadata = excluded.metadata
+    WHERE log.processing_status IN ('failed', 'dead')
+`;
+
+/** Whether a batch was refused because the log has one of its deliveries: each partition has such a key. */
+function isLogged(error: unknown): boolean {
+  return (
+    error instanceof WriteError && error.code === '23505' && /^crm_events_log.*_pkey$/.test(error.constraint ?? '')
+  );
 }
 
 /** @see BatchWriter.committed */
@@ -85,7 +113,7 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   return rows.length === slices.length ? { slices: [...rows], events: [] } : null;
 }
 
-function batchStatement(batch: Batch) {
+function batchStatement(batch: Batch, whenLogged: FragmentSqlToken) {
   const { slices } = batch;
   const { deliveries: d, leads, contacts, opportunities, rejected, tombstones } = toColumns(batch);
   return sql.type(writtenRow)`
@@ -127,15 +155,15 @@ function batchStatement(batch: Batch) {
     delivery AS MATERIALIZED (
       SELECT d.ord, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
              d.organization_id COLLATE "C" AS organization_id,
-             to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.log_id,
+             to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.id,
              d.error, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
       CROSS JOIN unnest(
         ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
         ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
-        ${uuids(d.logId)}, ${texts(d.error)}
+        ${uuids(d.id)}, ${texts(d.error)}
       ) WITH ORDINALITY AS d(
-        slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, log_id, error, ord
+        slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, id, error, ord
       )
       JOIN slice s ON s.slice = d.slice
     ),
@@ -154,7 +182,7 @@ function batchStatement(batch: Batch) {
     ),
     outcome AS MATERIALIZED (
       SELECT d.ord, d.slice, d.topic, d.incarnation, d.source_id, d.partition, d."offset", d.event_id, d.event_type,
-        d.organization_id, d.event_timestamp, d.log_id, d.error,
+        d.organization_id, d.event_timestamp, d.id, d.error,
         CASE
           WHEN d.status <> 'stage' THEN d.status
           WHEN (w.source_id, w.partition, w."offset") = (d.source_id, d.partition, d."offset") THEN 'processed'
@@ -187,17 +215,17 @@ function batchStatement(batch: Batch) {
         id, event_id, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
         created_at, updated_at, organization_id, event_timestamp, event_type, metadata, ingestion_id
       )
-      SELECT i.id, d.event_id, i.lead_id, i.first_name, i.last_name, i.email, i.phone, i.company, i.title, i.source,
+      SELECT d.id, d.event_id, i.lead_id, i.first_name, i.last_name, i.email, i.phone, i.company, i.title, i.source,
         i.status, i.score, i.assigned_to, to_timestamp(i.created_ms::double precision / 1000),
         to_timestamp(i.updated_ms::double precision / 1000), d.organization_id, d.event_timestamp, d.event_type,
         i.metadata::jsonb, ${batch.runId}::uuid
       FROM unnest(
-        ${bigints(leads.ord)}, ${uuids(leads.id)}, ${texts(leads.leadId)}, ${texts(leads.firstName)},
+        ${bigints(leads.ord)}, ${texts(leads.leadId)}, ${texts(leads.firstName)},
         ${texts(leads.lastName)}, ${texts(leads.email)}, ${texts(leads.phone)}, ${texts(leads.company)},
         ${texts(leads.title)}, ${texts(leads.source)}, ${texts(leads.status)}, ${ints(leads.score)},
         ${texts(leads.assignedTo)}, ${bigints(leads.createdAt)}, ${bigints(leads.updatedAt)}, ${texts(leads.metadata)}
       ) AS i(
-        ord, id, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
+        ord, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
         created_ms, updated_ms, metadata
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
@@ -208,16 +236,16 @@ function batchStatement(batch: Batch) {
         id, event_id, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_at, updated_at,
         organization_id, event_timestamp, event_type, metadata, ingestion_id
       )
-      SELECT i.id, d.event_id, i.contact_id, i.first_name, i.last_name, i.email, i.phone, i.company, i.title, i.lead_id,
+      SELECT d.id, d.event_id, i.contact_id, i.first_name, i.last_name, i.email, i.phone, i.company, i.title, i.lead_id,
         to_timestamp(i.created_ms::double precision / 1000), to_timestamp(i.updated_ms::double precision / 1000),
         d.organization_id, d.event_timestamp, d.event_type, i.metadata::jsonb, ${batch.runId}::uuid
       FROM unnest(
-        ${bigints(contacts.ord)}, ${uuids(contacts.id)}, ${texts(contacts.contactId)}, ${texts(contacts.firstName)},
+        ${bigints(contacts.ord)}, ${texts(contacts.contactId)}, ${texts(contacts.firstName)},
         ${texts(contacts.lastName)}, ${texts(contacts.email)}, ${texts(contacts.phone)}, ${texts(contacts.company)},
         ${texts(contacts.title)}, ${texts(contacts.leadId)}, ${bigints(contacts.createdAt)},
         ${bigints(contacts.updatedAt)}, ${texts(contacts.metadata)}
       ) AS i(
-        ord, id, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_ms, updated_ms, metadata
+        ord, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_ms, updated_ms, metadata
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
@@ -227,18 +255,18 @@ function batchStatement(batch: Batch) {
         id, event_id, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability,
         expected_close_date, created_at, updated_at, organization_id, event_timestamp, event_type, metadata, ingestion_id
       )
-      SELECT i.id, d.event_id, i.opportunity_id, i.name, i.lead_id, i.contact_id, i.amount::numeric, i.currency, i.stage,
+      SELECT d.id, d.event_id, i.opportunity_id, i.name, i.lead_id, i.contact_id, i.amount::numeric, i.currency, i.stage,
         i.probability, DATE '1970-01-01' + i.close_day, to_timestamp(i.created_ms::double precision / 1000),
         to_timestamp(i.updated_ms::double precision / 1000), d.organization_id, d.event_timestamp, d.event_type,
         i.metadata::jsonb, ${batch.runId}::uuid
       FROM unnest(
-        ${bigints(opportunities.ord)}, ${uuids(opportunities.id)}, ${texts(opportunities.opportunityId)},
+        ${bigints(opportunities.ord)}, ${texts(opportunities.opportunityId)},
         ${texts(opportunities.name)}, ${texts(opportunities.leadId)}, ${texts(opportunities.contactId)},
         ${texts(opportunities.amount)}, ${texts(opportunities.currency)}, ${texts(opportunities.stage)},
         ${ints(opportunities.probability)}, ${ints(opportunities.expectedCloseDate)}, ${bigints(opportunities.createdAt)},
         ${bigints(opportunities.updatedAt)}, ${texts(opportunities.metadata)}
       ) AS i(
-        ord, id, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability, close_day, created_ms,
+        ord, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability, close_day, created_ms,
         updated_ms, metadata
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
@@ -249,16 +277,11 @@ function batchStatement(batch: Batch) {
         id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
         error_message, ingestion_id, metadata, topic_incarnation
       )
-      SELECT log_id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
+      SELECT id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
         ${batch.runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
       FROM outcome
       WHERE reason IS DISTINCT FROM 'reread'
-      -- Read again after a seek: what failed then may be fine now.
-      ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO UPDATE
-        SET processing_status = excluded.processing_status, error_message = excluded.error_message,
-            event_id = excluded.event_id, event_type = excluded.event_type, organization_id = excluded.organization_id,
-            ingestion_id = excluded.ingestion_id, processed_at = excluded.processed_at, metadata = excluded.metadata
-        WHERE log.processing_status IN ('failed', 'dead')
+      ${whenLogged}
       RETURNING 1
     ),
     kept AS (
