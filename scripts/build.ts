@@ -1,8 +1,7 @@
-// npm run build: type-checked JavaScript in dist/, the migrations, and the workflows in one bundle.
-
+// npm run build: type-checked JavaScript in dist/, and the workflows in one bundle.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -11,10 +10,6 @@ const dist = `${root}dist`;
 
 await rm(dist, { recursive: true, force: true });
 await compile();
-await cp(`${root}migrations`, `${dist}/migrations`, {
-  recursive: true,
-  filter: (source) => !/\.ts$/u.test(source),
-});
 const { code } = await bundleWorkflowCode({
   workflowsPath: `${root}workflows/index.ts`,
   logger: new DefaultLogger('WARN'),

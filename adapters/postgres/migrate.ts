@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { runner } from 'node-pg-migrate';
 import type { DatabaseOptions } from './pool.ts';
 
-/** The folder of the SQL files, both from source and from dist (the build copies them beside the code). */
+/** The SQL files lie in the package's root, for the sources and for what is built of them. */
 function migrationsFolder(): string {
   const manifest = findPackageJSON(import.meta.url);
   if (manifest === undefined) {
