@@ -44,10 +44,11 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { auth, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const secure = new URL(options.url).protocol === 'https:';
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, ...(options.ca === null ? {} : { ca: options.ca }) })
-    : new HttpAgent({ keepAlive: true });
+  // No sockets are kept alive: a schema is asked for once, and a health check makes a client for itself each time.
+  const agent =
+    new URL(options.url).protocol === 'https:'
+      ? new HttpsAgent(options.ca === null ? {} : { ca: options.ca })
+      : new HttpAgent();
   const registry = new SchemaRegistry(
     {
       host: options.url.replace(/\/+$/u, ''),

@@ -67,8 +67,8 @@ export function createPlanCache(client: Pick<RegistryClient, 'schemaById'>, now:
     },
 
     load(schemaId) {
-      const under = loading.get(schemaId);
-      if (under !== undefined) return under;
+      const asking = loading.get(schemaId);
+      if (asking !== undefined) return asking;
       const request = ask(schemaId).finally(() => loading.delete(schemaId));
       loading.set(schemaId, request);
       return request;
