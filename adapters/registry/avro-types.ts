@@ -5,13 +5,13 @@ import avsc from 'avsc';
 
 /** A type with a `logicalType`: avsc drops those that it has no class for, and with them the unit of the number. */
 export class AnnotatedType extends avsc.types.LogicalType {
-  /** Digits after the point of a decimal. */
-  readonly scale: number;
+  /** Digits after the point of a decimal, null where the schema has something else there. */
+  readonly scale: number | null;
 
   constructor(schema: Schema, options?: ForSchemaOptions) {
     super(schema, options);
-    const { scale } = schema as { scale?: unknown };
-    this.scale = Number.isInteger(scale) ? (scale as number) : 0;
+    const { scale = 0 } = schema as { scale?: unknown };
+    this.scale = isScale(scale) ? scale : null;
   }
 
   protected override _fromValue(value: unknown): unknown {
@@ -21,6 +21,13 @@ export class AnnotatedType extends avsc.types.LogicalType {
   protected override _toValue(value: unknown): unknown {
     return value;
   }
+}
+
+/** More digits than any amount has; a text of millions of zeros would be made for each. */
+const LARGEST_SCALE = 100;
+
+function isScale(scale: unknown): scale is number {
+  return typeof scale === 'number' && Number.isInteger(scale) && scale >= 0 && scale <= LARGEST_SCALE;
 }
 
 const KEPT = [
@@ -36,10 +43,15 @@ const KEPT = [
   'time-millis',
 ] as const;
 
-/** Options for every schema that is parsed here. */
+/** Options for every schema that is read with; avsc adds to the object it is given, so give it a copy. */
 export const SCHEMA_OPTIONS: Pick<ForSchemaOptions, 'logicalTypes'> = {
   logicalTypes: Object.fromEntries(KEPT.map((name) => [name, AnnotatedType])),
 };
+
+/** @throws Error when it is no schema of Avro */
+export function parseSchema(schema: Schema): Type {
+  return avsc.Type.forSchema(schema, { ...SCHEMA_OPTIONS });
+}
 
 export function isRecord(type: Type): type is types.RecordType {
   return avsc.Type.isType(type, 'record');

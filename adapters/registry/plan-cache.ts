@@ -7,14 +7,14 @@ import { IncompatibleSchema } from './scalars.ts';
 /** How the messages of a schema are read, or why they can't be. */
 export type PlanOrRejection = ReadPlan | Rejection;
 
-/** An id that the registry does not know may appear any time: it is asked again after so long. */
-const UNKNOWN_FOR_MS = 5_000;
+/** An id that the registry does not know may appear any time, and an answer be spoiled: asked again after so long. */
+const REFUSED_FOR_MS = 5_000;
 
 /** After a failure the registry is left in peace for so long. */
 const PAUSE_MS = 1_000;
 
 /** Forged ids must not fill the memory; real ones are few. */
-const MOST_UNKNOWN_IDS = 1_000;
+const MOST_REFUSED_IDS = 1_000;
 
 export interface PlanCache {
   /**
@@ -29,10 +29,10 @@ export interface PlanCache {
   load(schemaId: number): Promise<PlanOrRejection>;
 }
 
-/** Schemas never change under their id, so what was once compiled or found incompatible stays. */
+/** Schemas never change under their id, so what was once compiled or found impossible to read stays. */
 export function createPlanCache(client: Pick<RegistryClient, 'schemaById'>, now: () => number): PlanCache {
   const settled = new Map<number, PlanOrRejection>();
-  const unknown = new Map<number, { until: number; rejection: Rejection }>();
+  const refused = new Map<number, { until: number; rejection: Rejection }>();
   const loading = new Map<number, Promise<PlanOrRejection>>();
   let pause: { until: number; error: RegistryUnavailableError } | null = null;
 
@@ -42,26 +42,24 @@ export function createPlanCache(client: Pick<RegistryClient, 'schemaById'>, now:
       throw error;
     });
     pause = null;
-    if (answer.found) return settle(schemaId, compile(answer.type));
+    if (answer.found) {
+      const plan = compile(answer.type);
+      refused.delete(schemaId);
+      settled.set(schemaId, plan);
+      return plan;
+    }
     const rejection: Rejection = { code: answer.code, detail: answer.detail };
-    if (answer.code !== 'unknown_schema') return settle(schemaId, rejection);
-    if (unknown.size >= MOST_UNKNOWN_IDS) unknown.clear();
-    unknown.set(schemaId, { until: now() + UNKNOWN_FOR_MS, rejection });
+    if (refused.size >= MOST_REFUSED_IDS) refused.clear();
+    refused.set(schemaId, { until: now() + REFUSED_FOR_MS, rejection });
     return rejection;
-  }
-
-  function settle(schemaId: number, plan: PlanOrRejection): PlanOrRejection {
-    unknown.delete(schemaId);
-    settled.set(schemaId, plan);
-    return plan;
   }
 
   return {
     peek(schemaId) {
       const plan = settled.get(schemaId);
       if (plan !== undefined) return plan;
-      const absent = unknown.get(schemaId);
-      if (absent !== undefined && now() < absent.until) return absent.rejection;
+      const refusal = refused.get(schemaId);
+      if (refusal !== undefined && now() < refusal.until) return refusal.rejection;
       if (pause !== null && now() < pause.until) throw pause.error;
       return undefined;
     },

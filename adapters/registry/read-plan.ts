@@ -103,7 +103,7 @@ function compileData(writer: Type): Step {
   const types = isUnion(writer) ? writer.types : [writer];
   const branches = types.map((type) => (isRecord(type) ? compileEntity(type) : null));
   if (branches.every((branch) => branch === null)) {
-    throw new IncompatibleSchema('data: none of our entities in the message’s schema');
+    throw new IncompatibleSchema("data: none of our entities in the message's schema");
   }
   const steps = branches.map((branch, index) => branch ?? compileMisfit(types[index] as Type));
   return isUnion(writer) ? chooseBranch(steps) : (steps[0] as Step);

@@ -17,6 +17,8 @@ export function compileSkip(type: Type): Skip {
     // Registered before its parts are compiled, so that a recursive type finds itself.
     let body: (cursor: Cursor, depth: number) => void = () => {};
     known.set(of, (cursor, depth) => {
+      // Once failed, every length reads as 0 and every branch as the first: a recursive type would go on doubling.
+      if (cursor.failed) return;
       if (depth > DEEPEST) cursor.fail();
       else body(cursor, depth + 1);
     });
@@ -84,16 +86,20 @@ export function compileSkip(type: Type): Skip {
 
 /**
  * Arrays and maps come in blocks: a count of items, negated when the block's size in bytes follows, until a count of 0.
- * A count beyond the bytes that are left is refused: it would have us loop for days over items of no bytes.
+ * Whatever count the bytes claim, each item takes at least a byte; one that takes none is of a type that never does,
+ * and then so do the rest.
  */
 function skipBlocks(cursor: Cursor, skipItem: () => void): void {
   for (let count = cursor.readLong(); count !== 0 && !cursor.failed; count = cursor.readLong()) {
-    if (count < 0) {
-      cursor.skipBlock();
-    } else if (count > cursor.remaining) {
-      cursor.fail();
-    } else {
-      for (let i = 0; i < count && !cursor.failed; i++) skipItem();
-    }
+    if (count < 0) cursor.skipBlock();
+    else skipItems(cursor, count, skipItem);
+  }
+}
+
+function skipItems(cursor: Cursor, count: number, skipItem: () => void): void {
+  for (let i = 0; i < count && !cursor.failed; i++) {
+    const before = cursor.remaining;
+    skipItem();
+    if (cursor.remaining === before) return;
   }
 }
