@@ -42,7 +42,7 @@ const program = new Command('bench')
     'after',
     `
 Contestants:
-  copy        COPY of the same rows into the staging tables, on a connection for each lane: the limit
+  copy        COPY of the same rows into the staging tables: the limit
   writer      our whole write (ledger, staging, events log, positions, chain) from memory
   path        a worker process that reads the backlog from Kafka
   duplicates  the same backlog once more: nothing is new

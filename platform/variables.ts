@@ -169,7 +169,7 @@ const temporal = {
 const ingestion = {
   INGESTION_LANES: variable(
     integer(1, 1_000, 'lanes'),
-    '2',
+    '4',
     'How many lanes read side by side over all workers; more than there are partitions is pointless.',
   ),
   INGESTION_START_POSITION: variable(

@@ -11,14 +11,18 @@ import { type CopyInput, copyInputs } from './copy-text.ts';
 
 const CHUNK_BYTES = 65_536;
 
-/** COPY into the three staging tables, on one connection for each lane. */
-export function createCopy({ lanes, events }: Backlog): Contestant {
+/** More of them only get in each other's way: with four COPY was slower than with two, on two cores. */
+const CONNECTIONS = 2;
+
+/** COPY into the three staging tables, on as many connections as serve it best. */
+export function createCopy({ lanes, events: expected }: Backlog): Contestant {
   const ingestionId = randomUUID();
-  const inputs = lanes.map(({ batches }) =>
-    copyInputs(
-      batches.flatMap(({ deliveries }) => deliveries.map(({ event }) => event)),
-      ingestionId,
-    ),
+  const events = lanes.flatMap(({ batches }) =>
+    batches.flatMap(({ deliveries }) => deliveries.map(({ event }) => event)),
+  );
+  const share = Math.ceil(events.length / CONNECTIONS);
+  const inputs = Array.from({ length: CONNECTIONS }, (_, at) =>
+    copyInputs(events.slice(at * share, (at + 1) * share), ingestionId),
   );
   return {
     name: 'copy',
@@ -34,9 +38,9 @@ export function createCopy({ lanes, events }: Backlog): Contestant {
         assertWritten(
           'copy',
           written.reduce((sum, rows) => sum + rows, 0),
-          events,
+          expected,
         );
-        return { events, seconds, cpuPerMillion: null, peakRssBytes: null, historyEvents: null };
+        return { events: expected, seconds, cpuPerMillion: null, peakRssBytes: null, historyEvents: null };
       } finally {
         await Promise.all(clients.map((client) => client.end()));
       }

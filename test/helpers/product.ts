@@ -46,7 +46,7 @@ export async function createProduct(
   const settings: IngestionSettings = {
     consumerGroup,
     topics: names,
-    lanes: 2,
+    lanes: 4,
     startPosition: 'earliest',
     outOfRange: 'earliest',
     sliceMs: 60_000,
