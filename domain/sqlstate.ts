@@ -55,13 +55,14 @@ export function classifyRefusal(code: string, constraint: string | null = null):
   return BY_CODE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'unknown';
 }
 
+/** No SQLSTATE begins with E, and every error code of the operating system does: EPIPE has five characters as well. */
 function isSqlState(code: string): boolean {
-  return /^[0-9A-Z]{5}$/.test(code);
+  return /^[0-9A-DF-Z][0-9A-Z]{4}$/u.test(code);
 }
 
-/** Whether the connection is gone: the socket failed, or PostgreSQL shut down or ended it. */
+/** Whether the connection is gone or beyond use: the socket failed, or PostgreSQL shut down or ended the session. */
 export function isConnectionLoss(code: string): boolean {
-  return !isSqlState(code) || code.startsWith('08') || code.startsWith('57P');
+  return !isSqlState(code) || ['08', '25P', '57P'].some((start) => code.startsWith(start));
 }
 
 /** Whether the server lacks room for this very statement, so that a smaller one may pass. */

@@ -5,7 +5,7 @@ import avsc from 'avsc';
 
 /** A type with a `logicalType`: avsc drops those that it has no class for, and with them the unit of the number. */
 export class AnnotatedType extends avsc.types.LogicalType {
-  /** Digits after the point of a decimal, null where the schema has something else there. */
+  /** Digits after the point of a decimal, null where the schema has no sensible number of them. */
   readonly scale: number | null;
 
   constructor(schema: Schema, options?: ForSchemaOptions) {
@@ -23,8 +23,8 @@ export class AnnotatedType extends avsc.types.LogicalType {
   }
 }
 
-/** More digits than any amount has; a text of millions of zeros would be made for each. */
-const LARGEST_SCALE = 100;
+/** More digits after the point are a mistake in the schema, and printing them would fill the memory. */
+const LARGEST_SCALE = 38;
 
 function isScale(scale: unknown): scale is number {
   return typeof scale === 'number' && Number.isInteger(scale) && scale >= 0 && scale <= LARGEST_SCALE;

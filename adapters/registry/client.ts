@@ -72,14 +72,17 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
         if (avsc.Type.isType(schema)) return { found: true, type: schema as unknown as Type };
         return { found: false, code: 'incompatible_schema', detail: 'the schema is not Avro' };
       } catch (error) {
-        const status = statusOf(error);
-        // The client reports broken connections as status 400, so only a 404 is the registry's own word about the id,
-        // and only if it is a registry: a wrong path or a proxy answers 404 or a login page to everything.
-        if (status !== null && status !== 404) throw unavailable(options.url, status);
+        // The client reports broken connections as status 400, and a wrong path or a proxy answers 404 or a login page
+        // to everything: whatever went wrong says something of the schema only if the registry is there.
         await answers();
-        return status === 404
-          ? { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` }
-          : { found: false, code: 'incompatible_schema', detail: 'the schema is not one that can be parsed' };
+        const status = statusOf(error);
+        if (status === null) {
+          return { found: false, code: 'incompatible_schema', detail: 'the schema is not one that can be parsed' };
+        }
+        if (status === 404) {
+          return { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` };
+        }
+        throw new RegistryUnavailableError(`schema registry did not say what schema ${id} is (status ${status})`);
       }
     },
 
@@ -105,17 +108,6 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
 
     ping: answers,
   };
-}
-
-function unavailable(url: string, status: number): RegistryUnavailableError {
-  const { origin, pathname } = new URL(url);
-  const reason =
-    status === 401 || status === 403
-      ? `refuses us (${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`
-      : status >= 500
-        ? `answers with an error (${status})`
-        : 'could not be asked';
-  return new RegistryUnavailableError(`schema registry at ${origin}${pathname} ${reason}`);
 }
 
 /** The HTTP status of the client's error, null when the error is not an answer. */

@@ -13,9 +13,6 @@ export class IncompatibleSchema extends Error {
   override readonly name = 'IncompatibleSchema';
 }
 
-/** More digits after the point are a mistake in the schema, and printing them would fill the memory. */
-const LARGEST_SCALE = 38;
-
 type Kind = 'text' | 'integer' | 'time' | 'day' | 'decimal';
 
 const WANTED: Record<Kind, string> = {
@@ -83,7 +80,6 @@ const COMPILE: Record<Kind, (type: Type, field: string) => ReadScalar | null> = 
     const { scale, underlyingType } = type;
     // Taken for 0, a scale that can't be read would make an amount a hundred times too large.
     if (scale === null) return null;
-    if (scale < 0 || scale > LARGEST_SCALE) return null;
     if (underlyingType.typeName === 'fixed') {
       const { size } = underlyingType as types.FixedType;
       return (cursor) => decimalText(cursor.readFixed(size), scale);
