@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FAILURES } from '../../../domain/failures.ts';
 import { isRejection, validate } from '../../../domain/validate.ts';
 import { CONTEXT, contact, lead, opportunity } from '../domain/sound.ts';
-import { decoderOf, encodeAs, framed, schemaOf, withFields } from './writer.ts';
+import { decoderOf, encodeAs, framed, retyped, schemaOf, withDataFields, withFields } from './writer.ts';
 
 const NESTED = {
   type: 'record',
@@ -53,6 +53,15 @@ describe('counts and lengths that the bytes only claim', () => {
     ['nothing where a boolean should be', 'boolean', []],
   ])('%s are undecodable, at once', async (_, type, bytes) => {
     expect(await decodeEnding(type, bytes)).toMatchObject({ ok: false, rejection: { code: 'undecodable' } });
+  });
+
+  it('a symbol that the enum does not have is undecodable', async () => {
+    const status = (...symbols: string[]) =>
+      withDataFields('leads', retyped('status', { type: 'enum', name: 'Status', symbols }));
+    const decode = await decoderOf(status('NEW', 'WON'));
+    const value = (symbol: string) => framed(1, encodeAs(status('NEW', 'WON', 'LOST'), lead({ status: symbol })));
+    expect(decode(value('WON'))).toMatchObject({ ok: true, event: { data: { status: 'WON' } } });
+    expect(decode(value('LOST'))).toMatchObject({ ok: false, rejection: { code: 'undecodable' } });
   });
 
   it('what is sound among them is not', async () => {
