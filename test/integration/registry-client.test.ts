@@ -86,6 +86,19 @@ describe('registering', () => {
     expect(await registerSchemas(registry(), topics)).toEqual(ids);
   });
 
+  it('a subject under other rules is not touched, and the reason says what to look at', async () => {
+    const topics = topicsOf(randomUUID());
+    await post(`${topics.events}-value`, { schema: '"string"' });
+    await fetch(`${registry().url}/config/${topics.events}-value`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
+      body: '{"compatibility":"FULL"}',
+    });
+    await expect(registerSchemas(registry(), topics)).rejects.toThrow(
+      `refused the schema of ${topics.events}-value (ConfluentSchemaRegistryCompatibilityError): see whether`,
+    );
+  });
+
   it('a registry that is away says so', async () => {
     const url = `http://127.0.0.1:${await closedPort()}`;
     await expect(registerSchemas(registry({ url }), topicsOf('away'))).rejects.toThrow(RegistryUnavailableError);
