@@ -80,8 +80,10 @@ export async function runLane(deps: LaneDeps, input: LaneInput, control: LaneCon
   if (lane.broken.aborted) {
     throw lane.broken.reason;
   }
+  const reason = control.signal.aborted ? 'cancelled' : 'slice-ended';
+  deps.observer.info('lane hands over', { reason, ...lane.totals() });
   return {
-    reason: control.signal.aborted ? 'cancelled' : 'slice-ended',
+    reason,
     totals: lane.totals(),
     watermarks: lane.watermarks().map(({ topic, partition, next }) => ({ topic, partition, next })),
   };
