@@ -41,10 +41,8 @@ export function createPlanCache(client: Pick<RegistryClient, 'schemaById'>, now:
       if (error instanceof RegistryUnavailableError) pause = { until: now() + PAUSE_MS, error };
       throw error;
     });
-    pause = null;
     if (answer.found) {
       const plan = compile(answer.type);
-      refused.delete(schemaId);
       settled.set(schemaId, plan);
       return plan;
     }

@@ -152,6 +152,8 @@ describe('types that a writer chose differently', () => {
     ['amount as a double', 'amount', 'double'],
     ['amount as bytes without a scale', 'amount', 'bytes'],
     ['amount of an absurd scale', 'amount', decimal(1_000_000_000)],
+    ['amount of a negative scale', 'amount', decimal(-2)],
+    ['amount of a scale in quotes', 'amount', { ...decimal(0), scale: '2' }],
     ['time without a zone', 'createdAt', { type: 'long', logicalType: 'local-timestamp-millis' }],
     ['time in nanoseconds', 'createdAt', { type: 'long', logicalType: 'timestamp-nanos' }],
     ['date as a time', 'expectedCloseDate', { type: 'long', logicalType: 'timestamp-millis' }],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FAILURES } from '../../../domain/failures.ts';
 import { isRejection, validate } from '../../../domain/validate.ts';
 import { CONTEXT, contact, lead, opportunity } from '../domain/sound.ts';
-import { decoderOf, encodeAs, framed, retyped, schemaOf, withDataFields, withFields } from './writer.ts';
+import { type AvroJson, decoderOf, encodeAs, framed, retyped, schemaOf, withDataFields, withFields } from './writer.ts';
 
 const NESTED = {
   type: 'record',
@@ -68,6 +68,31 @@ describe('counts and lengths that the bytes only claim', () => {
     const blocks = [...MINUS_ONE, 0x04, 0xff, 0xff, ...ONE, 0x02, 0x78, ...ZERO];
     expect(await decodeEnding({ type: 'array', items: 'string' }, blocks)).toMatchObject({ ok: true });
     expect(await decodeEnding(NESTED, [0x02, 0x02, 0x02, 0x00])).toMatchObject({ ok: true });
+  });
+});
+
+describe('a branch that our unions do not have', () => {
+  const NOTHING = { type: 'record', name: 'Nothing', fields: [] };
+  const withNothing = (name: string) => (fields: AvroJson[]) =>
+    fields.map((field) => (field.name === name ? { ...field, type: [...(field.type as object[]), NOTHING] } : field));
+  const nothing = { 'crm.events.Nothing': {} };
+
+  // Each is written with a branch of no bytes, so that all the rest of the message is sound.
+  it.each([
+    ['of a field', 'leads', withDataFields('leads', withNothing('phone')), { ...lead({ phone: nothing }) }],
+    [
+      'of the metadata',
+      'leads',
+      withFields(schemaOf('leads'), withNothing('metadata')),
+      { ...lead(), metadata: nothing },
+    ],
+    ['of the data', 'events', withFields(schemaOf('events'), withNothing('data')), { ...lead(), data: nothing }],
+  ] as const)('%s is undecodable', async (_, role, schema, value) => {
+    const decode = await decoderOf(schemaOf(role));
+    expect(decode(framed(1, encodeAs(schema, value)))).toMatchObject({
+      ok: false,
+      rejection: { code: 'undecodable' },
+    });
   });
 });
 

@@ -74,6 +74,16 @@ describe('an id that the registry does not know', () => {
   });
 });
 
+it('ids that do not exist are not remembered without end', async () => {
+  const { registry, decoder } = createSubject(UNKNOWN);
+  const ids = Array.from({ length: 1_001 }, (_, index) => index + 1);
+  for (const id of ids) await decoder.decode(framed(id, Buffer.alloc(0)));
+  expect(decoder.decode(framed(1_001, Buffer.alloc(0)))).not.toBeInstanceOf(Promise);
+  expect(registry.asked).toBe(1_001);
+  await decoder.decode(framed(1, Buffer.alloc(0)));
+  expect(registry.asked).toBe(1_002);
+});
+
 describe('a registry that is down', () => {
   it('is left in peace for a second, for whatever id', async () => {
     const { registry, clock, decoder } = createSubject(DOWN);

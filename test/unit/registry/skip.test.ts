@@ -65,6 +65,20 @@ describe('items of no bytes', () => {
   });
 });
 
+describe('lengths', () => {
+  const texts = { type: 'array', items: 'string' };
+
+  it('that are negative do not lead back', () => {
+    expect(skips(texts, Buffer.from([...HUGE, 0x01, 0x00, 0x00]))).toBe(false);
+    expect(skips('bytes', Buffer.from([0x01, 0x00]))).toBe(false);
+  });
+
+  it('have at most ten bytes', () => {
+    expect(skips('long', Buffer.from([...Array<number>(9).fill(0x80), 0x00]))).toBe(true);
+    expect(skips('long', Buffer.from([...Array<number>(10).fill(0x80), 0x00]))).toBe(false);
+  });
+});
+
 it('steps over exactly what avsc writes of any type', () => {
   const nested = record('Nested', { next: ['null', 'Nested'], tags: { type: 'map', values: 'string' } });
   const schemas = [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Decoded } from '../../../activities/ports.ts';
 import { contact, lead, opportunity } from '../domain/sound.ts';
-import { decoderOf, encodeAs, framed, schemaOf } from './writer.ts';
+import { decoderOf, encodeAs, framed, schemaOf, withFields } from './writer.ts';
 
 const LEADS = schemaOf('leads');
 const EVENTS = schemaOf('events');
@@ -92,5 +92,32 @@ describe('text that is not UTF-8', () => {
 
   it('a U+FFFD that the source really sent is a character like any other', async () => {
     expect(await received([0xef, 0xbf, 0xbd])).toMatchObject({ ok: true });
+  });
+});
+
+describe('messages have nothing to do with each other', () => {
+  const task = { type: 'record', name: 'Task', fields: [{ name: 'due', type: 'long' }] };
+  const withTask = withFields(EVENTS, (fields) =>
+    fields.map((field) => (field.name === 'data' ? { ...field, type: [...(field.type as object[]), task] } : field)),
+  );
+  const ofTask = encodeAs(withTask, { ...lead(), data: { 'crm.events.Task': { due: 1 } } });
+  const spoilt = framed(1, encodeAs(LEADS, lead({ email: 'HOLE' })));
+  spoilt.fill(0xff, spoilt.indexOf('HOLE'), spoilt.indexOf('HOLE') + 4);
+
+  it.each([
+    ['text that is not UTF-8', 'invalid_text', spoilt],
+    ['data that is none of ours', 'incompatible_schema', framed(2, ofTask)],
+    ['an end too early', 'undecodable', spoilt.subarray(0, -1)],
+  ])('a sound one is read after %s', async (_, code, unsound) => {
+    const decode = await decoderOf(LEADS, withTask);
+    const sound = framed(1, encodeAs(LEADS, lead()));
+    expect([unsound, sound, unsound].map(decode).map(codeOf)).toEqual([code, 'ok', code]);
+  });
+
+  it('an event keeps its data when the next is read', async () => {
+    const decode = await decoderOf(LEADS);
+    const [first, second] = [lead(), lead({ email: 'other@example.com' }, { metadata: null })];
+    const decoded = [first, second].map((event) => decode(framed(1, encodeAs(LEADS, event))));
+    expect(decoded).toMatchObject([{ event: first }, { event: second }]);
   });
 });
