@@ -166,6 +166,12 @@ describe('types that a writer chose differently', () => {
   });
 });
 
+it.each([['string'], [{ type: 'map', values: 'string' }]])('metadata as %j would be a guess', async (type) => {
+  expect(await obstacle(withFields(schemaOf('leads'), retyped('metadata', ['null', type])))).toBe(
+    "metadata: must be a record in the message's schema",
+  );
+});
+
 describe('records that a writer named differently', () => {
   const renamed = (
     role: 'leads' | 'contacts' | 'opportunities',
