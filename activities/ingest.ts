@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Entity } from '../domain/events.ts';
-import { identify, isRejection, validate } from '../domain/validate.ts';
+import { identify, isRejection, type ValidationContext, validate } from '../domain/validate.ts';
 import type {
   Batch,
   BatchSlice,
@@ -45,7 +45,7 @@ export async function prepareBatch(
   const lateWindowStart = now - rules.lateWindowMs;
   for (let index = 0; index < slices.length; index += 1) {
     const slice = slices[index] as LogSlice;
-    const expectedEntity = rules.entityOfTopic.get(slice.topic) ?? null;
+    const context = { now, lateWindowStart, expectedEntity: rules.entityOfTopic.get(slice.topic) ?? null };
     for (const record of slice.records) {
       if (record.value === null) {
         batch.deliveries.push({ kind: 'tombstone', slice: index, record });
@@ -53,7 +53,7 @@ export async function prepareBatch(
       }
       const pending = decoder.decode(record.value);
       const decoded = pending instanceof Promise ? await pending : pending;
-      batch.deliveries.push(toDelivery(index, record, decoded, expectedEntity, lateWindowStart, rules));
+      batch.deliveries.push(toDelivery(index, record, decoded, context, rules));
     }
     batch.slices.push(toBatchSlice(slice, rangeOf(slice)));
   }
@@ -64,8 +64,7 @@ function toDelivery(
   slice: number,
   record: LogRecord,
   decoded: Decoded,
-  expectedEntity: Entity | null,
-  lateWindowStart: number,
+  batchContext: Omit<ValidationContext, 'recordTimestamp'>,
   rules: IngestRules,
 ): Delivery {
   if (!decoded.ok) {
@@ -74,7 +73,7 @@ function toDelivery(
   }
   const { schemaId } = decoded;
   const { event } = decoded;
-  const context = { recordTimestamp: record.timestamp, expectedEntity, lateWindowStart };
+  const context = { ...batchContext, recordTimestamp: record.timestamp };
   const checked = validate(event, context);
   if (isRejection(checked)) {
     return { kind: 'rejected', slice, record, rejection: checked, schemaId, event: identify(event, context) };

@@ -26,7 +26,7 @@ export const FAILURES = {
   organization_mismatch: { retryable: false, meaning: 'The data belongs to another organization than the event.' },
   implausible_timestamp: {
     retryable: false,
-    meaning: 'The event time is before the year 2000 or more than a day ahead of the broker.',
+    meaning: 'The event time is before the year 2000, or more than a day ahead of the broker or of us.',
   },
   outside_retention: {
     retryable: true,

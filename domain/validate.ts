@@ -28,6 +28,8 @@ export interface ValidationContext {
    * older than Kafka 0.10) can't be measured, and only the limit of all times holds.
    */
   recordTimestamp: EpochMillis;
+  /** Our own clock, for a producer whose clock is years ahead sets record times and event times alike. */
+  now: EpochMillis;
   /** What the topic carries, null for any entity. */
   expectedEntity: Entity | null;
   /** Events that happened before have no partition any more. */
@@ -110,6 +112,9 @@ function checkEventTime(timestamp: EpochMillis | null, context: ValidationContex
   const ahead = context.recordTimestamp >= 0 && timestamp > context.recordTimestamp + DAY_MS;
   if (ahead || !(timestamp < END_OF_TIME)) {
     return reject('implausible_timestamp', 'timestamp: more than 24 hours ahead of the record in Kafka');
+  }
+  if (timestamp > context.now + DAY_MS) {
+    return reject('implausible_timestamp', 'timestamp: more than 24 hours in the future');
   }
   return null;
 }

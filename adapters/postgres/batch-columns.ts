@@ -87,12 +87,12 @@ const ENTITY_NUMBER = { lead: 1, contact: 2, opportunity: 3 } as const;
 
 /** Earliest time the dated partitions of the events log begin with; what is before counts as no plausible time. */
 const PLAUSIBLE_FROM = Date.UTC(2000, 0, 1);
-/** A record time later than this is a producer's nonsense, not a time. */
-const PLAUSIBLE_TO = Date.UTC(2200, 0, 1);
+/** A record time further ahead of the clock is a producer's nonsense, and must not choose a partition. */
+const PLAUSIBLE_AHEAD = 86_400_000;
 
 /**
- * The time a delivery is logged at: the event's own where it is valid, else the broker's, else 1970 — never the clock,
- * so that reading the message again finds the same row.
+ * The time a delivery is logged at: the event's own where it is valid, else the broker's where it is plausible, else
+ * 1970 — never the clock's, so that reading the message again finds the same row.
  */
 export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' }>): number {
   const own = delivery.event.eventTimestamp;
@@ -100,7 +100,7 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' }>)
     return own;
   }
   const { timestamp } = delivery.record;
-  return timestamp >= PLAUSIBLE_FROM && timestamp < PLAUSIBLE_TO ? timestamp : 0;
+  return timestamp >= PLAUSIBLE_FROM && timestamp < Date.now() + PLAUSIBLE_AHEAD ? timestamp : 0;
 }
 
 export function toColumns(batch: Batch): BatchColumns {

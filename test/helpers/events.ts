@@ -60,6 +60,7 @@ export async function createEventPath(): Promise<EventPath> {
       if (!decoded.ok) return decoded.rejection;
       return validate(decoded.event, {
         recordTimestamp: NOW,
+        now: NOW,
         expectedEntity: expectedEntityOf(role),
         lateWindowStart: NOW - LATE_WINDOW_MS,
       });

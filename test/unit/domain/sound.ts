@@ -8,6 +8,7 @@ export const RECORDED = Date.UTC(2026, 5, 15, 12);
 
 export const CONTEXT: ValidationContext = {
   recordTimestamp: RECORDED,
+  now: RECORDED + 365 * DAY_MS,
   expectedEntity: null,
   lateWindowStart: RECORDED - 730 * DAY_MS,
 };

@@ -200,6 +200,8 @@ describe('the time of the event', () => {
     ['start of the window for late events', 'staged', at(CONTEXT.lateWindowStart), {}],
     ['a millisecond before it', 'outside_retention', at(CONTEXT.lateWindowStart - 1), {}],
     ['ahead of a record without a time', 'staged', at(RECORDED + 30 * DAY_MS), { recordTimestamp: -1 }],
+    ['24 hours ahead of now', 'staged', at(RECORDED + DAY_MS), { now: RECORDED }],
+    ['more, by a record as far ahead', 'implausible_timestamp', at(8e12), { now: RECORDED, recordTimestamp: 8e12 - 1 }],
     ['2201, with a record without a time', 'implausible_timestamp', at(Date.UTC(2201, 0)), { recordTimestamp: -1 }],
     ['2201, with a record of that time', 'implausible_timestamp', at(Date.UTC(2201, 0)), { recordTimestamp: 8e12 }],
   ])('%s: %s', (_, expected, event, context) => {
