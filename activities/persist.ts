@@ -3,6 +3,7 @@
  * recognises a batch whose commit was in doubt. The retry worker and the lanes call the very same function.
  */
 import { classifyRefusal, isCapacity, isConnectionLoss } from '../domain/sqlstate.ts';
+import { addTotals } from '../workflows/contracts.ts';
 import { createPatience } from './patience.ts';
 import {
   type Batch,
@@ -11,7 +12,6 @@ import {
   type Delivery,
   FencedError,
   type LaneObserver,
-  type SliceCounts,
   WriteError,
 } from './ports.ts';
 
@@ -175,20 +175,7 @@ function merge(whole: Batch, first: BatchResult, second: BatchResult): BatchResu
   second.slices.forEach((counts, index) => {
     const at = first.slices.length - overlap + index;
     const already = slices[at];
-    slices[at] = already === undefined ? counts : addCounts(already, counts);
+    slices[at] = already === undefined ? counts : addTotals(already, counts);
   });
   return { slices, events: [...first.events, ...second.events] };
-}
-
-function addCounts(a: SliceCounts, b: SliceCounts): SliceCounts {
-  return {
-    stored: a.stored + b.stored,
-    skipped: a.skipped + b.skipped,
-    conflicts: a.conflicts + b.conflicts,
-    filtered: a.filtered + b.filtered,
-    failed: a.failed + b.failed,
-    dead: a.dead + b.dead,
-    tombstones: a.tombstones + b.tombstones,
-    absent: a.absent + b.absent,
-  };
 }

@@ -6,6 +6,7 @@
 import type { CRMEventType, WireEvent } from '../domain/events.ts';
 import type { Rejection } from '../domain/failures.ts';
 import type { StagedEvent } from '../domain/staging.ts';
+import type { LaneTotals } from '../workflows/contracts.ts';
 
 // ---------------------------------------------------------------- the log (Kafka)
 
@@ -199,18 +200,7 @@ export interface Batch {
 }
 
 /** Counted from the rows that the statement really wrote. */
-export interface SliceCounts {
-  stored: number;
-  /** Duplicates and re-reads. */
-  skipped: number;
-  /** Of `skipped`: same event id with other content or another organization. */
-  conflicts: number;
-  filtered: number;
-  failed: number;
-  dead: number;
-  tombstones: number;
-  absent: number;
-}
+export type SliceCounts = LaneTotals;
 
 export interface EventCount {
   eventType: CRMEventType | 'unknown';

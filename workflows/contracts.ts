@@ -55,7 +55,9 @@ export interface IngestionSettings {
 
 export interface LaneTotals {
   stored: number;
+  /** Duplicates and deliveries that were read again. */
   skipped: number;
+  /** Of `skipped`: same event id with other content or another organization. */
   conflicts: number;
   filtered: number;
   failed: number;
