@@ -7,26 +7,37 @@ export type Skip = (cursor: Cursor) => void;
 /** Records nested deeper are an attack on the stack or a mistake. */
 const DEEPEST = 64;
 
+type Step = (cursor: Cursor, depth: number) => void;
+
+/**
+ * The step over what never takes a byte: null, and records of nothing else. Records leave it out, since forty of them,
+ * each with the one before it twice, would be 2^40 steps over no bytes at all.
+ */
+const NOTHING: Step = () => {};
+
 /** Compiles the step over one value of a type, which may refer to itself. */
 export function compileSkip(type: Type): Skip {
-  const known = new Map<Type, (cursor: Cursor, depth: number) => void>();
+  const known = new Map<Type, Step>();
 
-  function compile(of: Type): (cursor: Cursor, depth: number) => void {
+  function compile(of: Type): Step {
     const done = known.get(of);
     if (done !== undefined) return done;
-    // Registered before its parts are compiled, so that a recursive type finds itself.
-    let body: (cursor: Cursor, depth: number) => void = () => {};
-    known.set(of, (cursor, depth) => {
+    let body = NOTHING;
+    const step: Step = (cursor, depth) => {
       // Once failed, every length reads as 0 and every branch as the first: a recursive type would go on doubling.
       if (cursor.failed) return;
       if (depth > DEEPEST) cursor.fail();
       else body(cursor, depth + 1);
-    });
+    };
+    // Registered before its parts are compiled, so that a recursive type finds itself.
+    known.set(of, step);
     body = compileBody(of);
-    return known.get(of) ?? body;
+    if (body !== NOTHING) return step;
+    known.set(of, NOTHING);
+    return NOTHING;
   }
 
-  function compileBody(of: Type): (cursor: Cursor, depth: number) => void {
+  function compileBody(of: Type): Step {
     if (of.typeName.startsWith('logical:')) return compile((of as types.LogicalType).underlyingType);
     if (of.typeName.startsWith('union:')) {
       const branches = (of as types.WrappedUnionType).types.map(compile);
@@ -38,7 +49,7 @@ export function compileSkip(type: Type): Skip {
     }
     switch (of.typeName) {
       case 'null':
-        return () => {};
+        return NOTHING;
       case 'boolean':
         return (cursor) => cursor.skip(1);
       case 'int':
@@ -70,7 +81,10 @@ export function compileSkip(type: Type): Skip {
       }
       case 'record':
       case 'error': {
-        const fields = (of as types.RecordType).fields.map((field) => compile(field.type));
+        const fields = (of as types.RecordType).fields
+          .map((field) => compile(field.type))
+          .filter((field) => field !== NOTHING);
+        if (fields.length === 0) return NOTHING;
         return (cursor, depth) => {
           for (const field of fields) field(cursor, depth);
         };

@@ -40,6 +40,28 @@ const record = (name: string, fields: Record<string, unknown>) => ({
   fields: Object.entries(fields).map(([field, type]) => ({ name: field, type })),
 });
 
+/** Each record has the one before it twice, so that the last has the first 2^levels times. */
+function doubling(levels: number, first: object): object {
+  let last: object = record('Level0', { only: first });
+  for (let level = 1; level <= levels; level += 1) {
+    last = record(`Level${level}`, { left: last, right: `Level${level - 1}` });
+  }
+  return last;
+}
+
+describe('records that have another record twice', () => {
+  // Without bytes there is nothing to meter: when this breaks, the test hangs until it is ended.
+  it('forty times over, of nothing but null, are no work', () => {
+    expect(skips(doubling(40, { type: 'null' }), Buffer.alloc(0))).toBe(true);
+    expect(skips(doubling(40, { type: 'null' }), Buffer.alloc(1))).toBe(false);
+  });
+
+  it('end with the bytes where each takes some', () => {
+    expect(skips(doubling(4, { type: 'boolean' }), Buffer.alloc(16))).toBe(true);
+    expect(skips(doubling(40, { type: 'boolean' }), Buffer.alloc(16))).toBe(false);
+  });
+});
+
 /** 2^62 as a count of items. */
 const HUGE = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
 
