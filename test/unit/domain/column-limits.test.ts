@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Entity } from '../../../domain/events.ts';
+import { AMOUNT, MAX_CHARACTERS } from '../../../domain/column-limits.ts';
+import { type Entity, EVENT_TYPES } from '../../../domain/events.ts';
 import { validate } from '../../../domain/validate.ts';
 import { type Changes, CONTEXT, contact, lead, opportunity } from './sound.ts';
 
@@ -48,4 +49,37 @@ describe.each(TABLES)('$table', ({ entity, table, make, columns: expected }) => 
       expect(validate(event('x'.repeat(limit + 1)), CONTEXT)).toMatchObject({ code: 'too_long' });
     },
   );
+});
+
+/** What the migration says of a column, of whichever table has it: `VARCHAR(255)`, `INTEGER`. */
+function typesOf(column: string): string[] {
+  const types = [...SQL.matchAll(new RegExp(`^ {4}${column} (?<type>\\w+(?:\\([\\d, ]+\\))?)`, 'gmu'))];
+  return [...new Set(types.map(({ groups }) => groups?.type ?? ''))];
+}
+
+describe('what is no free text', () => {
+  it('every event type fits its column, in staging and in the log', () => {
+    expect(typesOf('event_type')).toEqual([`VARCHAR(${MAX_CHARACTERS.eventType})`]);
+    expect(Math.max(...EVENT_TYPES.map((type) => type.length))).toBeLessThanOrEqual(MAX_CHARACTERS.eventType);
+  });
+
+  it('amounts are limited by their column', () => {
+    const { digitsBeforePoint, digitsAfterPoint } = AMOUNT;
+    expect(typesOf('amount')).toEqual([`DECIMAL(${digitsBeforePoint + digitsAfterPoint}, ${digitsAfterPoint})`]);
+  });
+
+  it('a currency is as long as its column', () => {
+    expect(typesOf('currency')).toEqual(['VARCHAR(3)']);
+  });
+
+  it.each(['score', 'probability'])('%s is an INTEGER', (column) => {
+    expect(typesOf(column)).toEqual(['INTEGER']);
+  });
+
+  it.each([
+    ['event_id', MAX_CHARACTERS.eventId],
+    ['organization_id', MAX_CHARACTERS.organizationId],
+  ])('the log takes every %s that staging takes', (column, limit) => {
+    expect(typesOf(column)).toEqual([`VARCHAR(${limit})`]);
+  });
 });

@@ -208,6 +208,18 @@ describe('the time of the event', () => {
     expect(outcome(event, context)).toBe(expected);
   });
 
+  it.each<[string, number, Partial<ValidationContext>]>([
+    ['before 2000-01-01', 0, {}],
+    ['more than 24 hours ahead of the record in Kafka', RECORDED + 2 * DAY_MS, {}],
+    ['more than 24 hours in the future', RECORDED + 2 * DAY_MS, { now: RECORDED }],
+    ['more than 24 hours in the future', Date.UTC(2201, 0), { recordTimestamp: -1 }],
+  ])('the reason says which limit it is beyond: %s', (limit, timestamp, context) => {
+    expect(validate(at(timestamp), { ...CONTEXT, ...context })).toEqual({
+      code: 'implausible_timestamp',
+      detail: `timestamp: ${limit}`,
+    });
+  });
+
   it('an event that can never be stored is not kept waiting for its window', () => {
     const event = lead({ email: '' }, { timestamp: CONTEXT.lateWindowStart - 1 });
     expect(outcome(event)).toBe('missing_field');
