@@ -62,18 +62,29 @@ async function launch(server: NativeServer, instance: Instance, title: string): 
   return identity;
 }
 
+/** A killed process with many threads lets go of its port a moment after it is seen to be dead. */
+const PORT_RELEASE_MS = 5_000;
+
 async function assertFree(server: NativeServer, port: number, variable: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  const deadline = Date.now() + PORT_RELEASE_MS;
+  while (!(await isFree(port))) {
+    if (Date.now() > deadline) {
+      const hint = `set ${variable} to another port, or ${CONNECTION_VARIABLES[server.name]} to the server that is there`;
+      throw new Error(`port ${port} for ${server.name} is in use by another program: ${hint}`);
+    }
+    await sleep(100);
+  }
+}
+
+/** @throws what listening fails with, other than that the port is taken */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
     const listener = net.createServer();
     listener.once('error', (error: NodeJS.ErrnoException) => {
-      const hint = `set ${variable} to another port, or ${CONNECTION_VARIABLES[server.name]} to the server that is there`;
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`port ${port} for ${server.name} is in use by another program: ${hint}`)
-          : error,
-      );
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
     });
-    listener.listen(port, '127.0.0.1', () => listener.close(() => resolve()));
+    listener.listen(port, '127.0.0.1', () => listener.close(() => resolve(true)));
   });
 }
 
