@@ -8,9 +8,12 @@ export class AnnotatedType extends avsc.types.LogicalType {
   /** Digits after the point of a decimal, null where the schema has no sensible number of them. */
   readonly scale: number | null;
 
+  /** @throws Error when it annotates a type that can't carry it: avsc then takes that type as it is, as Avro demands */
   constructor(schema: Schema, options?: ForSchemaOptions) {
     super(schema, options);
-    const { scale = 0 } = schema as { scale?: unknown };
+    const { logicalType, scale = 0 } = schema as { logicalType: keyof typeof CARRIERS; scale?: unknown };
+    const { typeName } = this.underlyingType;
+    if (!CARRIERS[logicalType].includes(typeName)) throw new Error(`a ${typeName} is no ${logicalType}`);
     this.scale = isScale(scale) ? scale : null;
   }
 
@@ -30,22 +33,26 @@ function isScale(scale: unknown): scale is number {
   return typeof scale === 'number' && Number.isInteger(scale) && scale >= 0 && scale <= LARGEST_SCALE;
 }
 
-const KEPT = [
-  'date',
-  'decimal',
-  'local-timestamp-micros',
-  'local-timestamp-millis',
-  'local-timestamp-nanos',
-  'timestamp-micros',
-  'timestamp-millis',
-  'timestamp-nanos',
-  'time-micros',
-  'time-millis',
-] as const;
+const NUMBERS: readonly string[] = ['int', 'long'];
+const BYTES: readonly string[] = ['bytes', 'fixed'];
+
+/** The logical types that are kept, and the types that they may annotate. */
+const CARRIERS = {
+  date: NUMBERS,
+  decimal: BYTES,
+  'local-timestamp-micros': NUMBERS,
+  'local-timestamp-millis': NUMBERS,
+  'local-timestamp-nanos': NUMBERS,
+  'timestamp-micros': NUMBERS,
+  'timestamp-millis': NUMBERS,
+  'timestamp-nanos': NUMBERS,
+  'time-micros': NUMBERS,
+  'time-millis': NUMBERS,
+} as const;
 
 /** Options for every schema that is read with; avsc adds to the object it is given, so give it a copy. */
 export const SCHEMA_OPTIONS: Pick<ForSchemaOptions, 'logicalTypes'> = {
-  logicalTypes: Object.fromEntries(KEPT.map((name) => [name, AnnotatedType])),
+  logicalTypes: Object.fromEntries(Object.keys(CARRIERS).map((name) => [name, AnnotatedType])),
 };
 
 /** @throws Error when it is no schema of Avro */

@@ -142,6 +142,8 @@ describe('types that a writer chose differently', () => {
     ['date as a plain int', 'expectedCloseDate', 'int', 20_000, 20_000],
     ['probability as a long', 'probability', 'long', 55, 55],
     ['stage as an enum', 'stage', { type: 'enum', name: 'Stage', symbols: ['OPEN', 'WON'] }, 'WON', 'WON'],
+    ['date as a long', 'expectedCloseDate', { type: 'long', logicalType: 'date' }, 20_000, 20_000],
+    ['stage as a text that is called a time', 'stage', { type: 'string', logicalType: 'timestamp-millis' }, 'a', 'a'],
     ['stage as a UUID', 'stage', { type: 'string', logicalType: 'uuid' }, 'a-b', 'a-b'],
   ])('%s', async (_, name, type, written, expected) => {
     const decoded = await opportunityWith(name, type, written);
@@ -156,6 +158,10 @@ describe('types that a writer chose differently', () => {
     ['amount of a scale in quotes', 'amount', { ...decimal(0), scale: '2' }],
     ['time without a zone', 'createdAt', { type: 'long', logicalType: 'local-timestamp-millis' }],
     ['time in nanoseconds', 'createdAt', { type: 'long', logicalType: 'timestamp-nanos' }],
+    ['time as a text', 'createdAt', { type: 'string', logicalType: 'timestamp-millis' }],
+    ['time as a double', 'createdAt', { type: 'double', logicalType: 'timestamp-micros' }],
+    ['date as a text', 'expectedCloseDate', { type: 'string', logicalType: 'date' }],
+    ['amount as a text', 'amount', { type: 'string', logicalType: 'decimal', precision: 15, scale: 2 }],
     ['date as a time', 'expectedCloseDate', { type: 'long', logicalType: 'timestamp-millis' }],
     ['probability as a double', 'probability', 'double'],
     ['name as an int', 'name', 'int'],
