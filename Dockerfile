@@ -6,11 +6,15 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
 RUN npm run build
-# What is left is what runs. The npm package `node` brings Node 24 to machines without it; the image has its own.
-RUN npm prune --omit=dev --no-audit --no-fund && rm -rf node_modules/node node_modules/node-bin-* node_modules/.bin/node
+# What is left is what runs here. The npm package `node` brings Node 24 to machines without it; the image has its own.
+RUN npm prune --omit=dev --no-audit --no-fund \
+  && rm -rf node_modules/node node_modules/node-bin-* node_modules/.bin/node \
+    node_modules/@temporalio/core-bridge/releases/*-apple-* node_modules/@temporalio/core-bridge/releases/*-windows-*
 
 FROM node:24.21-bookworm-slim
 ENV NODE_ENV=production
+# Temporal's native client trusts the certificates of the system, not those of Node, and the slim image has none.
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
