@@ -28,7 +28,7 @@ export async function startProduct(
   logFile: string,
 ): Promise<Product> {
   await mkdir(dirname(logFile), { recursive: true });
-  const port = await freePort(Number(environment.API_PORT ?? 3000));
+  const port = await freePort(Number(process.env.API_PORT ?? 3000));
   const child = spawn(process.execPath, [join(root, 'workers', 'all.ts')], {
     cwd: root,
     env: { ...process.env, ...environment, API_PORT: String(port) },
