@@ -1,11 +1,22 @@
+import { createHash } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import type { DatabasePool } from 'slonik';
 import { onTestFinished } from 'vitest';
 import { migrate } from '../../adapters/postgres/migrate.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 
-const TEMPLATE = 'crm_test_template';
+/** Named by what it holds, so that test runs side by side share it and none takes it from another. */
+const TEMPLATE = `crm_test_template_${migrationsHash()}`;
 let count = 0;
+
+function migrationsHash(): string {
+  const hash = createHash('sha256');
+  for (const file of globSync('migrations/*.sql').toSorted()) {
+    hash.update(readFileSync(file));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
 
 /** Where the test servers are; the global setup fills it in. */
 export function serverUrl(database = 'postgres'): string {
@@ -23,22 +34,42 @@ export function required(variable: string): string {
   return value;
 }
 
-async function asAdmin(statements: string[]): Promise<void> {
+async function connected<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: serverUrl() });
   await client.connect();
   try {
-    for (const statement of statements) {
-      await client.query(statement);
-    }
+    return await work(client);
   } finally {
     await client.end();
   }
 }
 
+function asAdmin(statements: string[]): Promise<void> {
+  return connected(async (client) => {
+    for (const statement of statements) {
+      await client.query(statement);
+    }
+  });
+}
+
 /** Migrated once; every test database is a copy of it, which takes some 50 ms. */
 export async function makeTemplateDatabase(): Promise<void> {
-  await asAdmin([`DROP DATABASE IF EXISTS ${TEMPLATE} WITH (FORCE)`, `CREATE DATABASE ${TEMPLATE}`]);
-  await migrate({ url: serverUrl(TEMPLATE), ca: null });
+  await connected(async (client) => {
+    await client.query("SELECT pg_advisory_lock(hashtext('crm_test_template'))");
+    const { rows } = await client.query<{ datname: string }>(
+      "SELECT datname FROM pg_database WHERE datname LIKE 'crm_test_template%'",
+    );
+    if (rows.some(({ datname }) => datname === TEMPLATE)) {
+      return;
+    }
+    for (const { datname } of rows) {
+      await client.query(`DROP DATABASE IF EXISTS ${datname} WITH (FORCE)`);
+    }
+    // Under another name until it is complete: a run that dies half-way must not leave a half template behind.
+    await client.query(`CREATE DATABASE ${TEMPLATE}_making`);
+    await migrate({ url: serverUrl(`${TEMPLATE}_making`), ca: null });
+    await client.query(`ALTER DATABASE ${TEMPLATE}_making RENAME TO ${TEMPLATE}`);
+  });
 }
 
 /** An empty database of this name; it goes when the test does. */
