@@ -1,37 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { inForm } from '../helpers/faults/parameters.ts';
+import { untilSteady } from '../helpers/faults/progress.ts';
+import { underLoad } from '../helpers/faults/scenario.ts';
 import { produce } from '../helpers/lane-harness.ts';
 import { createProduct } from '../helpers/product.ts';
 import { ids, leadRecords } from '../helpers/wire-leads.ts';
 
-const PARTITIONS = 6;
-const EVENTS_EACH = 20_000;
+const KILLS = inForm({ test: 3, short: 5, long: 50 });
 
-it('loses and doubles nothing when workers are killed in the middle of a backlog, five times', {
-  timeout: 240_000,
-}, async () => {
-  const product = await createProduct({ partitions: PARTITIONS, env: { INGESTION_BATCH_MAX_ROWS: '500' } });
-  const { kafka, topics, schemaIds } = product;
-  for (let partition = 0; partition < PARTITIONS; partition += 1) {
-    await produce(kafka, leadRecords(topics.leads, schemaIds.leads, ids(`p${partition}`, EVENTS_EACH), partition));
-  }
-  let worker = product.startWorker();
-  await product.control.start(product.settings);
-  for (let kill = 0; kill < 5; kill += 1) {
-    const before = await product.count('crm_leads_staging');
-    await expect
-      .poll(() => product.count('crm_leads_staging'), { timeout: 30_000, interval: 50 })
-      .toBeGreaterThan(before);
-    // At any moment of a batch, also between its statement and the answer.
-    await sleep(Math.random() * 300);
-    const killed = product.end(worker, 'SIGKILL');
-    worker = product.startWorker();
-    await killed;
-  }
-  await expect.poll(() => product.lag(), { timeout: 120_000, interval: 200 }).toBe(0);
-  expect(await product.count('crm_leads_staging')).toBe(PARTITIONS * EVENTS_EACH);
-  expect(await product.statuses()).toEqual({ processed: PARTITIONS * EVENTS_EACH });
-  expect(await product.brokenBooks()).toEqual([]);
+it('loses and doubles nothing when workers are killed at random moments', { timeout: 60_000 * KILLS }, async () => {
+  await underLoad(
+    { fault: 'kill -9 of a worker', env: { INGESTION_BATCH_MAX_ROWS: '500' } },
+    async ({ product, workers, random, inflict, killWorker, addWorker }) => {
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await inflict(async () => {
+          await sleep(random.between(0, 1_000));
+          await killWorker(workers[random.between(0, workers.length - 1)]!);
+          addWorker();
+          if (random.oneIn(3)) {
+            // Once more in the middle of catching up, when its batches follow one another without a pause.
+            await untilSteady(product);
+            await killWorker(workers[0]!);
+            addWorker();
+          }
+        });
+      }
+    },
+  );
 });
 
 it('another worker takes the lanes of a killed one over', { timeout: 120_000 }, async () => {
