@@ -35,6 +35,10 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
       `KAFKA_HEARTBEAT_INTERVAL is ${heartbeat}; allowed: at most a third of KAFKA_SESSION_TIMEOUT (${session})`,
     );
   }
+  const { RETRY_BASE_MS: base, RETRY_MAX_MS: longest } = values;
+  if (base !== undefined && longest !== undefined && base > longest) {
+    problems.push(`RETRY_BASE_MS is ${base}; allowed: at most RETRY_MAX_MS (${longest})`);
+  }
   if (set('DATABASE_SSL_CA_FILE') && /[?&]sslmode=disable(?:&|$)/u.test(values.DATABASE_URL ?? '')) {
     problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
   }

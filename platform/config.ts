@@ -70,6 +70,14 @@ export interface RedisConfig {
   url: string;
 }
 
+export interface RetriesConfig {
+  queue: { name: string; prefix: string };
+  backoff: { baseMs: number; maxMs: number };
+  concurrency: number;
+  ratePerSecond: number;
+  keepJobsSeconds: number;
+}
+
 export interface TemporalConfig {
   address: string;
   namespace: string;
@@ -103,10 +111,11 @@ export interface Config {
   postgres: PostgresConfig;
   partitions: PartitionsConfig;
   redis: RedisConfig;
+  retries: RetriesConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   worker: { maxLanes: number; host: string; port: number };
-  api: { host: string; port: number };
+  api: { host: string; port: number; showPersonalData: boolean };
   /** Sentences for the log: variables that are set, unknown, and look like a misspelt one of ours. */
   warnings: string[];
 }
@@ -211,6 +220,13 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       lateWindowDays: values.LATE_WINDOW_DAYS,
     },
     redis: { url: values.REDIS_URL },
+    retries: {
+      queue: { name: values.RETRY_QUEUE_NAME, prefix: values.RETRY_QUEUE_PREFIX },
+      backoff: { baseMs: values.RETRY_BASE_MS, maxMs: values.RETRY_MAX_MS },
+      concurrency: values.RETRY_CONCURRENCY,
+      ratePerSecond: values.RETRY_RATE_PER_SECOND,
+      keepJobsSeconds: values.RETRY_KEEP_JOBS_SECONDS,
+    },
     temporal: {
       address: values.TEMPORAL_ADDRESS,
       namespace: values.TEMPORAL_NAMESPACE,
@@ -233,7 +249,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       mirrorIntervalMs: values.INGESTION_MIRROR_INTERVAL_MS,
     },
     worker: { maxLanes: values.WORKER_MAX_LANES, host: values.WORKER_HOST, port: values.WORKER_PORT },
-    api: { host: values.API_HOST, port: values.API_PORT },
+    api: { host: values.API_HOST, port: values.API_PORT, showPersonalData: values.API_SHOW_PERSONAL_DATA },
   };
 }
 

@@ -147,6 +147,36 @@ const redis = {
   ),
 };
 
+const retries = {
+  RETRY_QUEUE_NAME: variable(
+    text('1 to 100 letters, digits, dots and dashes', /^[\w.-]{1,100}$/u),
+    'crm-ingestion-retries',
+    'Name of the BullMQ queue.',
+  ),
+  RETRY_QUEUE_PREFIX: variable(
+    text('1 to 100 letters, digits, dots and dashes', /^[\w.-]{1,100}$/u),
+    'crm',
+    "What the queue's keys in Redis begin with. Installations with databases of their own that share a Redis need one each.",
+  ),
+  RETRY_BASE_MS: variable(
+    integer(1, HOUR_MS, 'ms'),
+    '1000',
+    'The longest first wait of a failed event before its next retry; it doubles each time, and half of it is chance.',
+  ),
+  RETRY_MAX_MS: variable(integer(1, 24 * HOUR_MS, 'ms'), '900000', 'The longest wait between two retries of an event.'),
+  RETRY_CONCURRENCY: variable(integer(1, 1_000, 'retries'), '4', 'How many retries one worker process does at a time.'),
+  RETRY_RATE_PER_SECOND: variable(
+    integer(1, 100_000, 'retries per second'),
+    '200',
+    'Most retries that are begun in a second, over all workers, so that they leave the servers to live reading.',
+  ),
+  RETRY_KEEP_JOBS_SECONDS: variable(
+    integer(1, 30 * 86_400, 's'),
+    '86400',
+    'How long what became of an enqueued message can be asked for; of the last 10,000 at most.',
+  ),
+};
+
 const temporal = {
   TEMPORAL_ADDRESS: variable(hostAndPort, 'localhost:7233', 'Temporal frontend.'),
   TEMPORAL_NAMESPACE: variable(freeText, 'default', 'Temporal namespace; it must exist.'),
@@ -225,6 +255,11 @@ const processes = {
   WORKER_PORT: variable(integer(0, 65_535), '9464', "Port of the worker's metrics and health; 0 takes a free one."),
   API_HOST: variable(text('an address or host name'), '127.0.0.1', 'Where the API listens; `0.0.0.0` in a container.'),
   API_PORT: variable(integer(0, 65_535), '3000', 'Port of the API; 0 takes a free one.'),
+  API_SHOW_PERSONAL_DATA: variable(
+    bool,
+    'false',
+    'Whether the API shows the personal data of failed events to everyone it lets in; masked otherwise.',
+  ),
 };
 
 export const VARIABLE_GROUPS = {
@@ -234,6 +269,7 @@ export const VARIABLE_GROUPS = {
   Topics: topics,
   PostgreSQL: postgres,
   Redis: redis,
+  Retries: retries,
   Temporal: temporal,
   Ingestion: ingestion,
   Processes: processes,
@@ -246,6 +282,7 @@ export const VARIABLES = {
   ...topics,
   ...postgres,
   ...redis,
+  ...retries,
   ...temporal,
   ...ingestion,
   ...processes,
