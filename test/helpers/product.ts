@@ -61,6 +61,8 @@ export async function createProduct(
     SCHEMA_REGISTRY_URL: required('SCHEMA_REGISTRY_URL'),
     DATABASE_URL: url,
     REDIS_URL: required('REDIS_URL'),
+    // Other tests share the Redis, and their workers would take our jobs.
+    RETRY_QUEUE_PREFIX: consumerGroup,
     TEMPORAL_ADDRESS: required('TEMPORAL_ADDRESS'),
     TEMPORAL_NAMESPACE: namespace,
     CRM_EVENTS_TOPIC: topics.events,
