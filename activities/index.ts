@@ -4,6 +4,7 @@ import { createLane } from './lane.ts';
 import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
 import type { LogReader, Store } from './ports.ts';
 import type { LaneDeps } from './run-lane.ts';
+import { createSweep, type SweepDeps } from './sweep.ts';
 import { createWatchPartitions } from './watch.ts';
 
 export interface ActivityDeps {
@@ -12,18 +13,26 @@ export interface ActivityDeps {
   openMirror: MirrorDeps['openMirror'];
   laneDepsFor(input: LaneInput): LaneDeps;
   worker: ControlDeps['worker'];
+  retries: Pick<SweepDeps, 'queue' | 'onEnqueued'>;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
 
-/** Everything that workflows have done for them, by its name in their histories. */
-export type Activities = ReturnType<typeof createActivities>;
+/** What each task queue offers. */
+export type ActivitiesByQueue = ReturnType<typeof createActivities>;
 
-export function createActivities({ reader, store, openMirror, laneDepsFor, worker, intervals }: ActivityDeps) {
+/** Everything that workflows have done for them, by its name in their histories. */
+export type Activities = ActivitiesByQueue['control'] & ActivitiesByQueue['lanes'] & ActivitiesByQueue['background'];
+
+export function createActivities({ reader, store, openMirror, laneDepsFor, worker, retries, intervals }: ActivityDeps) {
   return {
-    ...createControl({ reader, store, worker }),
-    watchPartitions: createWatchPartitions({ reader, intervalMs: intervals.watch }),
-    mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
-    lane: createLane(laneDepsFor),
+    control: {
+      ...createControl({ reader, store, worker }),
+      watchPartitions: createWatchPartitions({ reader, intervalMs: intervals.watch }),
+      mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
+      ...createSweep({ store, ...retries }),
+    },
+    lanes: { lane: createLane(laneDepsFor) },
+    background: {},
   };
 }

@@ -4,6 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Entity } from '../domain/events.ts';
+import type { Rejection } from '../domain/failures.ts';
 import { identify, isRejection, type ValidationContext, validate } from '../domain/validate.ts';
 import type {
   Batch,
@@ -42,10 +43,9 @@ export async function prepareBatch(
   now: number,
 ): Promise<Batch> {
   const batch: Batch = { runId, slices: [], deliveries: [] };
-  const lateWindowStart = now - rules.lateWindowMs;
   for (let index = 0; index < slices.length; index += 1) {
     const slice = slices[index] as LogSlice;
-    const context = { now, lateWindowStart, expectedEntity: rules.entityOfTopic.get(slice.topic) ?? null };
+    const context = contextOf(slice.topic, rules, now);
     for (const record of slice.records) {
       if (record.value === null) {
         batch.deliveries.push({ kind: 'tombstone', slice: index, record });
@@ -60,26 +60,79 @@ export async function prepareBatch(
   return batch;
 }
 
+/** What an event of a topic is checked against, but for its record's time. */
+function contextOf(topic: string, rules: IngestRules, now: number): ValidationContext {
+  return { now, lateWindowStart: now - rules.lateWindowMs, expectedEntity: rules.entityOfTopic.get(topic) ?? null };
+}
+
+/**
+ * What becomes of one record by itself, as a lane would see it.
+ * @param now epoch milliseconds
+ * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
+ */
+export async function deliver(
+  record: LogRecord,
+  topic: string,
+  decoder: EventDecoder,
+  rules: IngestRules,
+  now: number,
+): Promise<Checked | null> {
+  if (record.value === null) {
+    return null;
+  }
+  return deliverDecoded(record, topic, await decoder.decode(record.value), rules, now);
+}
+
+/** The same for an event that is decoded already, such as one that a person corrected. */
+export function deliverDecoded(
+  record: LogRecord,
+  topic: string,
+  decoded: Decoded,
+  rules: IngestRules,
+  now: number,
+): Checked {
+  return toDelivery(NO_SLICE, record, decoded, contextOf(topic, rules, now), rules);
+}
+
+/** One record's outcome that is not part of a batch. */
+export type Checked = Exclude<Delivery, { kind: 'tombstone' | 'parked' }>;
+
+const NO_SLICE = 0;
+
 function toDelivery(
   slice: number,
   record: LogRecord,
   decoded: Decoded,
-  batchContext: Omit<ValidationContext, 'recordTimestamp'>,
+  context: ValidationContext,
   rules: IngestRules,
-): Delivery {
+): Checked {
   if (!decoded.ok) {
     const { rejection, schemaId } = decoded;
     return { kind: 'rejected', slice, record, rejection, schemaId, event: {} };
   }
-  const { schemaId } = decoded;
-  const { event } = decoded;
-  const context = { ...batchContext, recordTimestamp: record.timestamp };
-  const checked = validate(event, context);
+  const { event, schemaId } = decoded;
+  const checked = validate(event, record.timestamp, context);
   if (isRejection(checked)) {
-    return { kind: 'rejected', slice, record, rejection: checked, schemaId, event: identify(event, context) };
+    const known = identify(event, record.timestamp, context);
+    return { kind: 'rejected', slice, record, rejection: checked, schemaId, event: known };
   }
   const kind = rules.eventTypes.has(checked.eventType) ? 'stage' : 'filtered';
   return { kind, slice, record, event: checked, schemaId };
+}
+
+/** A sound event that PostgreSQL refuses, as a failed one. */
+export function refused(
+  { record, schemaId, event }: Extract<Checked, { kind: 'stage' | 'filtered' }>,
+  rejection: Rejection,
+): Omit<Extract<Checked, { kind: 'rejected' }>, 'slice'> {
+  const { eventId, eventType, organizationId, eventTimestamp } = event;
+  return {
+    kind: 'rejected',
+    record,
+    rejection,
+    schemaId,
+    event: { eventId, eventType, organizationId, eventTimestamp },
+  };
 }
 
 function toBatchSlice(slice: LogSlice, range: ClaimedRange): BatchSlice {

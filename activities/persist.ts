@@ -1,10 +1,10 @@
 /**
- * Gets a batch into PostgreSQL, whatever it takes: waits out the server's trouble, finds the row that is refused, and
- * recognises a batch whose commit was in doubt. The retry worker and the lanes call the very same function.
+ * Gets a batch of a lane into PostgreSQL exactly once, and recognises one whose commit was in doubt.
  */
-import { classifyRefusal, isCapacity, isConnectionLoss } from '../domain/sqlstate.ts';
+import type { Rejection } from '../domain/failures.ts';
 import { addTotals } from '../workflows/contracts.ts';
-import { createPatience } from './patience.ts';
+import { refused } from './ingest.ts';
+import { writePersistently } from './persistent-write.ts';
 import {
   type Batch,
   type BatchResult,
@@ -12,7 +12,6 @@ import {
   type Delivery,
   FencedError,
   type LaneObserver,
-  WriteError,
 } from './ports.ts';
 
 export interface PersistDeps {
@@ -25,71 +24,29 @@ export interface PersistDeps {
   onTrouble(reason: string): void;
 }
 
-/** After so many refusals for want of capacity a batch is halved: it may just be too large for the server. */
-const CAPACITY_TRIES = 3;
-/** Conflicts with other transactions are over in a moment; after so many the batch waits like for any trouble. */
-const IMMEDIATE_TRIES = 5;
-
 /**
  * @returns what was written, in the shape of the batch as given, also when it had to be split
  * @throws FencedError when another lane holds a range now
  * @throws the signal's reason when it aborts while waiting; what was not committed stays unwritten
  */
-export async function persist(deps: PersistDeps, batch: Batch, signal: AbortSignal): Promise<BatchResult> {
-  const patience = createPatience(signal);
-  for (let attempt = 1; ; attempt += 1) {
-    const attempted = await attemptWrite(deps, batch);
-    if ('result' in attempted) {
-      return attempted.result;
-    }
-    const { error } = attempted;
-    const kind = classifyRefusal(error.code, error.constraint);
-    if (kind === 'data' || kind === 'unknown' || (isCapacity(error.code) && attempt >= CAPACITY_TRIES)) {
-      const halves = split(batch);
-      if (halves !== null) {
-        deps.observer.batchSplit();
-        const first = await persist(deps, halves[0], signal);
-        const second = await persist(deps, halves[1], signal);
-        return merge(batch, first, second);
-      }
-      const charged = kind === 'server' ? null : charge(batch, error);
-      if (charged !== null) {
-        return persist(deps, charged, signal);
-      }
-    }
-    deps.observer.batchRetried();
-    if (kind === 'again' && attempt <= IMMEDIATE_TRIES) {
-      continue;
-    }
-    deps.onTrouble(`PostgreSQL is in trouble (${error.code})`);
-    await patience.wait();
-  }
+export function persist(deps: PersistDeps, batch: Batch, signal: AbortSignal): Promise<BatchResult> {
+  return writePersistently({ ...deps, attempt: (rows) => write(deps, rows), split, charge, merge }, batch, signal);
 }
 
-async function attemptWrite(deps: PersistDeps, batch: Batch): Promise<{ result: BatchResult } | { error: WriteError }> {
+async function write(deps: PersistDeps, batch: Batch): Promise<BatchResult> {
+  const writer = await deps.writer();
   try {
-    const writer = await deps.writer();
-    try {
-      return { result: await writer.write(batch) };
-    } catch (error) {
-      if (!(error instanceof FencedError)) {
-        throw error;
-      }
-      // The first try may have been committed before its connection broke: then the range stands at our own end.
-      const result = await writer.committed(batch);
-      if (result === null) {
-        throw error;
-      }
-      return { result };
-    }
+    return await writer.write(batch);
   } catch (error) {
-    if (!(error instanceof WriteError)) {
+    if (!(error instanceof FencedError)) {
       throw error;
     }
-    if (isConnectionLoss(error.code)) {
-      deps.drop();
+    // The first try may have been committed before its connection broke: then the range stands at our own end.
+    const result = await writer.committed(batch);
+    if (result === null) {
+      throw error;
     }
-    return { error };
+    return result;
   }
 }
 
@@ -140,32 +97,12 @@ function split(batch: Batch): [Batch, Batch] | null {
 }
 
 /** A batch of one whose row PostgreSQL refuses becomes a failed event; null when there is no row to blame. */
-function charge(batch: Batch, error: WriteError): Batch | null {
+function charge(batch: Batch, rejection: Rejection): Batch | null {
   const [delivery] = batch.deliveries;
   if (delivery?.kind !== 'stage' && delivery?.kind !== 'filtered') {
     return null;
   }
-  const where = [
-    error.column === null ? null : `column ${error.column}`,
-    error.constraint === null ? null : `constraint ${error.constraint}`,
-  ].filter((part) => part !== null);
-  const { eventId, eventType, organizationId, eventTimestamp } = delivery.event;
-  return {
-    ...batch,
-    deliveries: [
-      {
-        kind: 'rejected',
-        slice: delivery.slice,
-        record: delivery.record,
-        rejection: {
-          code: 'refused_by_database',
-          detail: `PostgreSQL refused the row: SQLSTATE ${error.code}${where.length > 0 ? ` (${where.join(', ')})` : ''}`,
-        },
-        schemaId: delivery.schemaId,
-        event: { eventId, eventType, organizationId, eventTimestamp },
-      },
-    ],
-  };
+  return { ...batch, deliveries: [{ slice: delivery.slice, ...refused(delivery, rejection) }] };
 }
 
 /** Adds the halves' counts up to the slices of the whole. */
@@ -177,5 +114,9 @@ function merge(whole: Batch, first: BatchResult, second: BatchResult): BatchResu
     const already = slices[at];
     slices[at] = already === undefined ? counts : addTotals(already, counts);
   });
-  return { slices, events: [...first.events, ...second.events] };
+  return {
+    slices,
+    events: [...first.events, ...second.events],
+    retries: [...first.retries, ...second.retries],
+  };
 }

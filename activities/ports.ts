@@ -7,6 +7,8 @@ import type { CRMEventType, WireEvent } from '../domain/events.ts';
 import type { Rejection } from '../domain/failures.ts';
 import type { StagedEvent } from '../domain/staging.ts';
 import type { LaneTotals } from '../workflows/contracts.ts';
+import type { DueRetry, FailedEvents, Settler, Sources, Verdict } from './failed-ports.ts';
+import type { Streams } from './stream-ports.ts';
 
 // ---------------------------------------------------------------- the log (Kafka)
 
@@ -168,6 +170,8 @@ export type Delivery = {
   record: LogRecord;
 } & (
   | { kind: 'tombstone' }
+  /** Left in Kafka as part of a range; see ParkReason. */
+  | { kind: 'parked'; reason: ParkReason; schemaId: number }
   | { kind: 'stage' | 'filtered'; event: StagedEvent; schemaId: number }
   | {
       kind: 'rejected';
@@ -175,8 +179,16 @@ export type Delivery = {
       schemaId: number | null;
       /** What could still be told of the event. */
       event: Partial<Pick<StagedEvent, 'eventId' | 'eventType' | 'organizationId' | 'eventTimestamp'>>;
+      /** Left out at the first failure: the code then tells. */
+      verdict?: Verdict;
     }
 );
+
+/**
+ * Why a record is left in Kafka: the registry does not know its schema, or too many of its topic and schema failed for
+ * good and the circuit breaker tripped.
+ */
+export type ParkReason = 'schema_unknown' | 'tripped';
 
 /** The part of a batch that belongs to one claimed range. */
 export interface BatchSlice {
@@ -213,6 +225,8 @@ export interface BatchResult {
   slices: SliceCounts[];
   /** The same outcomes by event type, for the metrics. */
   events: EventCount[];
+  /** Events that failed for the first time and are to be tried again. */
+  retries: DueRetry[];
 }
 
 export interface BatchWriter {
@@ -241,13 +255,16 @@ export class WriteError extends Error {
   readonly code: string;
   readonly constraint: string | null;
   readonly column: string | null;
-  constructor(code: string, constraint: string | null = null, column: string | null = null) {
+  /** Whether PostgreSQL says that it was busy with one row, and not with a table. */
+  readonly row: boolean;
+  constructor(code: string, constraint: string | null = null, column: string | null = null, row = false) {
     super(
       `PostgreSQL refused the write (${code}${constraint ? `, constraint ${constraint}` : ''}${column ? `, column ${column}` : ''})`,
     );
     this.code = code;
     this.constraint = constraint;
     this.column = column;
+    this.row = row;
   }
 }
 
@@ -309,11 +326,15 @@ export interface Store {
   openLane(held?: readonly ClaimedRange[]): Promise<LaneStore>;
   positions: Pick<Positions, 'list'>;
   runs: Runs;
+  failed: FailedEvents;
+  settler: Settler;
+  sources: Sources;
+  streams: Streams;
 }
 
 export interface Runs {
   /** Registers a run; the same id twice is one run. */
-  start(run: { runId: string; kind: 'live'; scope: string }): Promise<void>;
+  start(run: { runId: string; kind: 'live' | 'retry' | 'redrive' | 'parked'; scope: string }): Promise<void>;
   finish(runId: string, outcome: 'stopped' | 'failed'): Promise<void>;
 }
 

@@ -1,5 +1,4 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
@@ -18,9 +17,6 @@ import { statusRoutes } from './routes/status.ts';
 const MAX_BODY_BYTES = 16 * 1024;
 
 const INGESTION = '/api/v1/crm-ingestion';
-
-/** Lets everyone in: for a laptop, until authentication is configured. */
-export const allowEveryone: MiddlewareHandler = (_c, next) => next();
 
 /** The whole HTTP surface over its dependencies; it opens no port and no connection. */
 export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {

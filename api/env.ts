@@ -1,9 +1,10 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { problemOfValidation } from './errors.ts';
+import type { Principal } from './principal.ts';
 
 /** What middleware leaves for the handlers. */
 export interface ApiEnv {
-  Variables: { requestId: string };
+  Variables: { requestId: string; principal: Principal };
 }
 
 /** A router whose requests that fail validation are answered like all other errors. */

@@ -6,6 +6,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
+import type { ApiEnv } from './env.ts';
 
 /** Deliveries of a consumer group since its first start, whatever process wrote them. */
 export interface IngestionTotals {
@@ -51,5 +52,5 @@ export interface ApiDeps {
   metrics: Metrics;
   logger: Logger;
   /** Every route under /api passes through here; it answers itself or calls the next handler. */
-  authenticate: MiddlewareHandler;
+  authenticate: MiddlewareHandler<ApiEnv>;
 }

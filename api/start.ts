@@ -7,8 +7,9 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
-import { allowEveryone, createApp } from './app.ts';
+import { createApp } from './app.ts';
 import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
+import { allowEveryone } from './principal.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
@@ -44,7 +45,7 @@ export async function startApi(
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,
-    authenticate: allowEveryone,
+    authenticate: allowEveryone(config.api.showPersonalData),
   });
   const listening = await listen(app.fetch, config.api);
   const url = `http://${listening.host.includes(':') ? `[${listening.host}]` : listening.host}:${listening.port}`;

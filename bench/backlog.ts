@@ -31,7 +31,7 @@ export interface BacklogBatch {
   deliveries: ReadonlyArray<SoundDelivery>;
 }
 
-type SoundDelivery = Exclude<Delivery, { kind: 'tombstone' | 'rejected' }>;
+type SoundDelivery = Extract<Delivery, { kind: 'stage' | 'filtered' }>;
 
 /** What one lane reads. */
 export interface BacklogLane {
@@ -124,7 +124,7 @@ function unclaimed({ topic, partition }: LogSlice): ClaimedRange {
 }
 
 function requireSound(delivery: Delivery): SoundDelivery {
-  if (delivery.kind === 'tombstone' || delivery.kind === 'rejected') {
+  if (delivery.kind !== 'stage' && delivery.kind !== 'filtered') {
     throw new Error('a generated event was not found sound: mend the generator first');
   }
   return delivery;

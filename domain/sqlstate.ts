@@ -1,14 +1,15 @@
 /**
  * What a refusal by PostgreSQL means for us. The one place that reads SQLSTATEs; classes are from PostgreSQL's
- * appendix A, the codes CF001-CF003 are raised by our own functions (migrations/000003_functions.sql).
+ * appendix A, the codes CF001-CF004 are raised by our own functions (migrations/000003 and 000004).
  *
  * - `data`: the rows are at fault. Bisect until the culprit is alone, charge it, write the rest.
  * - `server`: the server is at fault. Nothing is charged to an event; wait and send the same batch again.
  * - `again`: another transaction was in the way for a moment; send the same batch again at once.
+ * - `locked`: another transaction keeps a row locked. Bisect like for `data`, and try the culprit again later.
  * - `fenced`: another lane holds a range now.
  * - `unknown`: treated as `data`: bisected, then charged to the row.
  */
-export type RefusalClass = 'data' | 'server' | 'again' | 'fenced' | 'unknown';
+export type RefusalClass = 'data' | 'server' | 'again' | 'locked' | 'fenced' | 'unknown';
 
 /** Whole classes by their first two characters. */
 const BY_CLASS: Readonly<Record<string, RefusalClass>> = {
@@ -35,17 +36,30 @@ const BY_CLASS: Readonly<Record<string, RefusalClass>> = {
 const BY_CODE: Readonly<Record<string, RefusalClass>> = {
   CF001: 'fenced',
   CF002: 'again',
+  CF004: 'again',
   CF003: 'server', // the books don't balance: a defect of ours, loud and never charged to an event
 };
 
 /** Constraints on our own bookkeeping: when one of them refuses, no event is at fault. */
-const OUR_TABLES = ['crm_batches', 'crm_positions', 'crm_runs', 'crm_sources'];
+const OUR_TABLES = [
+  'crm_batches',
+  'crm_positions',
+  'crm_runs',
+  'crm_sources',
+  'crm_failed_events',
+  'crm_moves',
+  'crm_parked_ranges',
+  'crm_redrives',
+];
 
 /**
  * @param code SQLSTATE, or a system or client code such as ECONNREFUSED, which all mean the server can't be reached
  * @param constraint name of the constraint that refused, where PostgreSQL tells
  */
 export function classifyRefusal(code: string, constraint: string | null = null): RefusalClass {
+  if (code === '23505' && constraint?.startsWith('crm_failed_events')) {
+    return 'again'; // Another transaction recorded the failure of the same delivery.
+  }
   if (constraint !== null && OUR_TABLES.some((table) => constraint.startsWith(table))) {
     return 'server';
   }
@@ -54,6 +68,18 @@ export function classifyRefusal(code: string, constraint: string | null = null):
   }
   return BY_CODE[code] ?? BY_CLASS[code.slice(0, 2)] ?? 'unknown';
 }
+
+/**
+ * The same, and it knows a lock on one row, which is the row's trouble, from one on a whole table, which is not.
+ * @param refusal an error of the writer
+ */
+export function refusalOf(refusal: { code: string; constraint: string | null; row: boolean }): RefusalClass {
+  return refusal.code === LOCK_NOT_AVAILABLE && refusal.row
+    ? 'locked'
+    : classifyRefusal(refusal.code, refusal.constraint);
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** No SQLSTATE begins with E, and every error code of the operating system does: EPIPE has five characters as well. */
 function isSqlState(code: string): boolean {

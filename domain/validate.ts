@@ -22,12 +22,8 @@ import { flatten } from './flatten.ts';
 import type { StagedEvent } from './staging.ts';
 import { codePoints, isLongerThan, isStorable } from './text.ts';
 
+/** What is the same for all events of a topic in one batch. */
 export interface ValidationContext {
-  /**
-   * The Kafka record's timestamp, the clock that event times are measured against. A record without one (-1, a format
-   * older than Kafka 0.10) measures nothing, and only our own clock does.
-   */
-  recordTimestamp: EpochMillis;
   /** Our own clock, for a producer whose clock is years ahead sets record times and event times alike. */
   now: EpochMillis;
   /** What the topic carries, null for any entity. */
@@ -51,12 +47,18 @@ export function isRejection(result: StagedEvent | Rejection): result is Rejectio
 /**
  * Checks an event against everything that its staging table demands, and flattens it. The first problem found is the
  * one reported; a time outside the window for late events comes last, since it is the only one that can heal.
+ * @param recordTimestamp the Kafka record's timestamp, the clock that event times are measured against. A record without
+ *   one (-1, a format older than Kafka 0.10) measures nothing, and only our own clock does
  */
-export function validate(event: WireEvent, context: ValidationContext): StagedEvent | Rejection {
-  const problem = checkEnvelope(event, context) ?? checkData(event);
+export function validate(
+  event: WireEvent,
+  recordTimestamp: EpochMillis,
+  context: ValidationContext,
+): StagedEvent | Rejection {
+  const problem = checkEnvelope(event, recordTimestamp, context) ?? checkData(event);
   if (problem !== null) return problem;
   if ((event.timestamp as EpochMillis) < context.lateWindowStart) {
-    return reject('outside_retention', 'timestamp: before the window for late events');
+    return reject('outside_retention', 'timestamp', 'before the window for late events');
   }
   return flatten(event);
 }
@@ -68,7 +70,7 @@ export type Identity = Partial<Pick<StagedEvent, 'eventId' | 'eventType' | 'orga
  * The parts of an event that are sound by themselves, for the record of its failure. An event time that is refused is
  * left out: it must not choose a partition.
  */
-export function identify(event: WireEvent, context: ValidationContext): Identity {
+export function identify(event: WireEvent, recordTimestamp: EpochMillis, context: ValidationContext): Identity {
   const { eventId, eventType, organizationId, timestamp } = event;
   const identity: Identity = {};
   if (eventId !== null && required('eventId', eventId, MAX_CHARACTERS.eventId) === null) identity.eventId = eventId;
@@ -76,19 +78,20 @@ export function identify(event: WireEvent, context: ValidationContext): Identity
   if (organizationId !== null && required('organizationId', organizationId, MAX_CHARACTERS.organizationId) === null) {
     identity.organizationId = organizationId;
   }
-  if (timestamp !== null && timestamp >= context.lateWindowStart && checkEventTime(timestamp, context) === null) {
+  const inWindow = timestamp !== null && timestamp >= context.lateWindowStart;
+  if (inWindow && checkEventTime(timestamp, recordTimestamp, context) === null) {
     identity.eventTimestamp = timestamp;
   }
   return identity;
 }
 
-function checkEnvelope(event: WireEvent, context: ValidationContext): Rejection | null {
+function checkEnvelope(event: WireEvent, recordTimestamp: EpochMillis, context: ValidationContext): Rejection | null {
   return (
     required('eventId', event.eventId, MAX_CHARACTERS.eventId) ??
     required('organizationId', event.organizationId, MAX_CHARACTERS.organizationId) ??
     required('eventType', event.eventType, MAX_CHARACTERS.eventType) ??
     checkEntity(event, context) ??
-    checkEventTime(event.timestamp, context) ??
+    checkEventTime(event.timestamp, recordTimestamp, context) ??
     checkOrganization(event) ??
     checkMetadata(event.metadata)
   );
@@ -96,24 +99,28 @@ function checkEnvelope(event: WireEvent, context: ValidationContext): Rejection 
 
 function checkEntity(event: WireEvent, context: ValidationContext): Rejection | null {
   const entity = entityOf(event.eventType as string);
-  if (entity === undefined) return reject('unknown_event_type', 'eventType: none of those that we know');
+  if (entity === undefined) return reject('unknown_event_type', 'eventType', 'none of those that we know');
   if (entity !== event.entity) {
-    return reject('entity_mismatch', `eventType: of a ${entity}, but data is a ${event.entity}`);
+    return reject('entity_mismatch', 'eventType', `of a ${entity}, but data is a ${event.entity}`);
   }
   if (context.expectedEntity !== null && entity !== context.expectedEntity) {
-    return reject('entity_mismatch', `eventType: of a ${entity}, but the topic carries a ${context.expectedEntity}`);
+    return reject('entity_mismatch', 'eventType', `of a ${entity}, but the topic carries a ${context.expectedEntity}`);
   }
   return null;
 }
 
-function checkEventTime(timestamp: EpochMillis | null, context: ValidationContext): Rejection | null {
+function checkEventTime(
+  timestamp: EpochMillis | null,
+  recordTimestamp: EpochMillis,
+  context: ValidationContext,
+): Rejection | null {
   if (timestamp === null) return missing('timestamp');
-  if (timestamp < FIRST_EVENT_TIME) return reject('implausible_timestamp', 'timestamp: before 2000-01-01');
+  if (timestamp < FIRST_EVENT_TIME) return reject('implausible_timestamp', 'timestamp', 'before 2000-01-01');
   if (timestamp > context.now + DAY_MS) {
-    return reject('implausible_timestamp', 'timestamp: more than 24 hours in the future');
+    return reject('implausible_timestamp', 'timestamp', 'more than 24 hours in the future');
   }
-  if (context.recordTimestamp >= 0 && timestamp > context.recordTimestamp + DAY_MS) {
-    return reject('implausible_timestamp', 'timestamp: more than 24 hours ahead of the record in Kafka');
+  if (recordTimestamp >= 0 && timestamp > recordTimestamp + DAY_MS) {
+    return reject('implausible_timestamp', 'timestamp', 'more than 24 hours ahead of the record in Kafka');
   }
   return null;
 }
@@ -123,7 +130,7 @@ function checkOrganization(event: WireEvent): Rejection | null {
   if (organizationId === null || organizationId === '') return missing('data.organizationId');
   return organizationId === event.organizationId
     ? null
-    : reject('organization_mismatch', 'data.organizationId: another than organizationId');
+    : reject('organization_mismatch', 'data.organizationId', 'another than organizationId');
 }
 
 function checkMetadata(metadata: Unchecked<EventMetadata> | null): Rejection | null {
@@ -207,9 +214,9 @@ function optional(field: string, text: string | null, limit: number): Rejection 
 
 function checkText(field: string, text: string, limit: number): Rejection | null {
   if (isLongerThan(text, limit)) {
-    return reject('too_long', `${field}: ${codePoints(text)} characters, at most ${limit}`);
+    return reject('too_long', field, `${codePoints(text)} characters, at most ${limit}`);
   }
-  return isStorable(text) ? null : reject('invalid_text', `${field}: holds a NUL character or half a surrogate pair`);
+  return isStorable(text) ? null : reject('invalid_text', field, 'holds a NUL character or half a surrogate pair');
 }
 
 function checkAmount(amount: DecimalText | null): Rejection | null {
@@ -217,7 +224,8 @@ function checkAmount(amount: DecimalText | null): Rejection | null {
   return toColumnAmount(amount) === null
     ? reject(
         'out_of_range',
-        `data.amount: at most ${AMOUNT.digitsBeforePoint} digits before and ${AMOUNT.digitsAfterPoint} after the point`,
+        'data.amount',
+        `at most ${AMOUNT.digitsBeforePoint} digits before and ${AMOUNT.digitsAfterPoint} after the point`,
       )
     : null;
 }
@@ -228,7 +236,7 @@ function checkCurrency(currency: string | null): Rejection | null {
   const code = currency as string;
   return code.length === 3 && isLetter(code, 0) && isLetter(code, 1) && isLetter(code, 2)
     ? null
-    : reject('out_of_range', 'data.currency: must be three letters of ISO 4217');
+    : reject('out_of_range', 'data.currency', 'must be three letters of ISO 4217');
 }
 
 function isLetter(text: string, index: number): boolean {
@@ -240,7 +248,7 @@ function inRange(field: string, value: number | null, min: number, max: number):
   if (value === null) return missing(field);
   return Number.isInteger(value) && value >= min && value <= max
     ? null
-    : reject('out_of_range', `${field}: must be a whole number from ${min} to ${max}`);
+    : reject('out_of_range', field, `must be a whole number from ${min} to ${max}`);
 }
 
 function checkTime(field: string, time: EpochMillis | null): Rejection | null {
@@ -254,13 +262,13 @@ function checkDay(field: string, day: number | null): Rejection | null {
 }
 
 function outsideYears(field: string): Rejection {
-  return reject('out_of_range', `${field}: must be in the years ${YEARS.first} to ${YEARS.last}`);
+  return reject('out_of_range', field, `must be in the years ${YEARS.first} to ${YEARS.last}`);
 }
 
 function missing(field: string): Rejection {
-  return reject('missing_field', `${field}: required, but empty`);
+  return reject('missing_field', field, 'required, but empty');
 }
 
-function reject(code: FailureCode, detail: string): Rejection {
-  return { code, detail };
+function reject(code: FailureCode, field: string, problem: string): Rejection {
+  return { code, detail: `${field}: ${problem}`, field };
 }

@@ -29,15 +29,27 @@ export function openStore(
   return {
     store: {
       openLane: async (held) => (await get()).openLane(held),
-      positions: {
-        list: async (scope) => (await get()).positions.list(scope),
-      },
-      runs: {
-        start: async (run) => (await get()).runs.start(run),
-        finish: async (runId, outcome) => (await get()).runs.finish(runId, outcome),
-      },
+      positions: forwarded(async () => (await get()).positions),
+      runs: forwarded(async () => (await get()).runs),
+      failed: forwarded(async () => (await get()).failed),
+      settler: forwarded(async () => (await get()).settler),
+      sources: forwarded(async () => (await get()).sources),
+      streams: forwarded(async () => (await get()).streams),
     },
     ping: async () => pingDatabase((await guarded(() => opened.get())).pool),
     close: () => opened.close(),
   };
+}
+
+type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
+
+/** Calls each method on what `get` resolves to; every method of the store's rooms gives a promise anyway. */
+function forwarded<T extends object>(get: () => Promise<T>): T {
+  const methods = new Proxy({} as AsyncMethods, {
+    get:
+      (_, name: string) =>
+      async (...args: never[]) =>
+        ((await get()) as AsyncMethods)[name]?.(...args),
+  });
+  return methods as T;
 }

@@ -1,5 +1,5 @@
 /** From configuration to activities: everything a worker reads and writes. */
-import { type Activities, createActivities } from '../activities/index.ts';
+import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
@@ -21,7 +21,7 @@ const WATCH_INTERVAL_MS = 5_000;
 const DAY_MS = 86_400_000;
 
 export interface WorkerServers {
-  activities: Activities;
+  activities: ActivitiesByQueue;
   health: Record<string, HealthCheck>;
   /** In order. */
   closing: ShutdownStep[];

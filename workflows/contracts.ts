@@ -6,10 +6,17 @@
 /** Workflows and control activities; lanes have their own queue so that they can't starve the control plane. */
 export const CONTROL_TASK_QUEUE = 'crm-ingestion';
 export const LANE_TASK_QUEUE = 'crm-ingestion-lanes';
+/** Long work beside live reading: redrives, replays of parked ranges, audits. Its few slots can't slow the lanes down. */
+export const BACKGROUND_TASK_QUEUE = 'crm-ingestion-background';
 
 /** One ingestion workflow per consumer group. */
 export function ingestionWorkflowId(consumerGroup: string): string {
   return `crm-ingestion:${consumerGroup}`;
+}
+
+/** One sweep per consumer group; its schedule is called so, and Temporal adds the time for each run. */
+export function sweepId(consumerGroup: string): string {
+  return `crm-ingestion-sweep:${consumerGroup}`;
 }
 
 /** Tells which lane a pending activity is, also before its first heartbeat. */
@@ -55,7 +62,7 @@ export interface IngestionSettings {
 
 export interface LaneTotals {
   stored: number;
-  /** Duplicates and deliveries that were read again. */
+  /** Duplicates, and deliveries that were known before. */
   skipped: number;
   /** Of `skipped`: same event id with other content or another organization. */
   conflicts: number;
@@ -64,6 +71,8 @@ export interface LaneTotals {
   dead: number;
   tombstones: number;
   absent: number;
+  /** Left in Kafka as ranges. Absent in histories from before there were any. */
+  parked?: number;
 }
 
 export interface IngestionState {
@@ -154,6 +163,13 @@ export interface LaneResult {
   watermarks: Array<PartitionId & { next: number }>;
 }
 
+export interface SweepInput {
+  consumerGroup: string;
+}
+
+/** What one step of a sweep did, in numbers alone. */
+export type SweepCounts = Record<string, number>;
+
 /** What a lane heartbeats; shown by status and the Temporal UI. */
 export interface LaneProgress {
   lane: number;
@@ -176,6 +192,7 @@ export const NO_TOTALS: LaneTotals = {
   dead: 0,
   tombstones: 0,
   absent: 0,
+  parked: 0,
 };
 
 export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
@@ -188,5 +205,6 @@ export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
     dead: a.dead + b.dead,
     tombstones: a.tombstones + b.tombstones,
     absent: a.absent + b.absent,
+    parked: (a.parked ?? 0) + (b.parked ?? 0),
   };
 }

@@ -3,7 +3,8 @@
  * one pass, no intermediate objects.
  */
 import { randomUUID } from 'node:crypto';
-import type { Batch, Delivery } from '../../activities/ports.ts';
+import type { Batch, Delivery, ParkReason } from '../../activities/ports.ts';
+import { FIRST_RETRY_MS } from '../../domain/backoff.ts';
 import { statusOf } from '../../domain/failures.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
 
@@ -72,6 +73,10 @@ export interface BatchColumns {
   rejected: {
     ord: Plain;
     code: Texts;
+    sqlstate: Texts;
+    field: Texts;
+    /** Epoch milliseconds, null for a dead letter. */
+    nextAttempt: Plain;
     recordTimestamp: Plain;
     schemaId: Plain;
     key: Texts;
@@ -80,6 +85,19 @@ export interface BatchColumns {
   };
   /** Tombstones of each slice: counted, but no rows. */
   tombstones: number[];
+  /** What is left in Kafka of each slice. */
+  parked: ParkedColumns;
+}
+
+/** One range for each slice, schema and reason: from its first record to its last. */
+export interface ParkedColumns {
+  slice: number[];
+  schemaId: number[];
+  reason: ParkReason[];
+  from: number[];
+  /** Exclusive. */
+  to: number[];
+  records: number[];
 }
 
 /** crm_event_ledger.entity. */
@@ -94,7 +112,7 @@ const PLAUSIBLE_AHEAD = 86_400_000;
  * The time a delivery is logged at: the event's own where it is valid, else the broker's where it is plausible, else
  * 1970 — never the clock's, so that reading the message again finds the same row.
  */
-export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' }>): number {
+export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' | 'parked' }>): number {
   const own = delivery.event.eventTimestamp;
   if (own !== undefined) {
     return own;
@@ -105,11 +123,16 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' }>)
 
 export function toColumns(batch: Batch): BatchColumns {
   const result = emptyColumns(batch.slices.length);
+  const firstRetryAt = Date.now() + FIRST_RETRY_MS;
   const all = result.deliveries;
   let ord = 0;
   for (const delivery of batch.deliveries) {
     if (delivery.kind === 'tombstone') {
       result.tombstones[delivery.slice] = (result.tombstones[delivery.slice] ?? 0) + 1;
+      continue;
+    }
+    if (delivery.kind === 'parked') {
+      pushParked(result.parked, delivery);
       continue;
     }
     ord += 1;
@@ -122,11 +145,13 @@ export function toColumns(batch: Batch): BatchColumns {
     all.eventTimestamp.push(logTimestamp(delivery));
     all.id.push(randomUUID());
     if (delivery.kind === 'rejected') {
-      all.status.push(statusOf(delivery.rejection.code));
+      const status = delivery.verdict?.status ?? statusOf(delivery.rejection.code);
+      all.status.push(status);
       all.entity.push(null);
       all.contentHash.push(null);
       all.error.push(delivery.rejection.detail);
-      pushRejected(result.rejected, ord, delivery);
+      const nextAttempt = delivery.verdict === undefined ? firstRetryAt : delivery.verdict.nextAttemptAt;
+      pushRejected(result.rejected, ord, delivery, status === 'failed' ? nextAttempt : null);
       continue;
     }
     all.entity.push(ENTITY_NUMBER[delivery.event.entity]);
@@ -183,8 +208,20 @@ function emptyColumns(slices: number): BatchColumns {
       probability: [],
       expectedCloseDate: [],
     },
-    rejected: { ord: [], code: [], recordTimestamp: [], schemaId: [], key: [], value: [], headers: [] },
+    rejected: {
+      ord: [],
+      code: [],
+      sqlstate: [],
+      field: [],
+      nextAttempt: [],
+      recordTimestamp: [],
+      schemaId: [],
+      key: [],
+      value: [],
+      headers: [],
+    },
     tombstones: new Array<number>(slices).fill(0),
+    parked: { slice: [], schemaId: [], reason: [], from: [], to: [], records: [] },
   };
 }
 
@@ -239,10 +276,14 @@ function pushRejected(
   into: BatchColumns['rejected'],
   ord: number,
   delivery: Extract<Delivery, { kind: 'rejected' }>,
+  nextAttempt: number | null,
 ): void {
-  const { record } = delivery;
+  const { record, rejection } = delivery;
   into.ord.push(ord);
-  into.code.push(delivery.rejection.code);
+  into.code.push(rejection.code);
+  into.sqlstate.push(rejection.sqlstate ?? null);
+  into.field.push(rejection.field ?? null);
+  into.nextAttempt.push(nextAttempt);
   into.recordTimestamp.push(record.timestamp);
   into.schemaId.push(delivery.schemaId);
   into.key.push(record.key?.toString('base64') ?? null);
@@ -252,4 +293,26 @@ function pushRejected(
       ? null
       : JSON.stringify(record.headers.map(([name, value]) => [name, value?.toString('base64') ?? null])),
   );
+}
+
+/** Deliveries come in the order of slices and offsets, so a range only grows at its end. */
+function pushParked(
+  into: ParkedColumns,
+  { slice, record, reason, schemaId }: Extract<Delivery, { kind: 'parked' }>,
+): void {
+  let at = into.slice.length - 1;
+  while (at >= 0 && into.slice[at] === slice + 1) {
+    if (into.schemaId[at] === schemaId && into.reason[at] === reason) {
+      into.to[at] = record.offset + 1;
+      into.records[at] = (into.records[at] ?? 0) + 1;
+      return;
+    }
+    at -= 1;
+  }
+  into.slice.push(slice + 1);
+  into.schemaId.push(schemaId);
+  into.reason.push(reason);
+  into.from.push(record.offset);
+  into.to.push(record.offset + 1);
+  into.records.push(1);
 }

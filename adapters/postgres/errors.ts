@@ -6,23 +6,41 @@ interface Described {
   code?: unknown;
   constraint?: unknown;
   column?: unknown;
+  where?: unknown;
   cause?: unknown;
 }
+
+/**
+ * PostgreSQL's context while it waits for another transaction's row, such as `while inserting index tuple (3,5) in
+ * relation "…"` (XactLockTableWait in its sources). In another language of `lc_messages` it is not recognised, and the
+ * batch then waits as for any trouble of the server.
+ */
+const AT_A_ROW = /^while \w+ (?:index )?tuple /mu;
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /** Follows `cause` to what PostgreSQL or the socket said. */
-function describe(error: unknown): { code: string | null; constraint: string | null; column: string | null } {
+function describe(error: unknown): {
+  code: string | null;
+  constraint: string | null;
+  column: string | null;
+  row: boolean;
+} {
   for (let at: unknown = error, depth = 0; at !== null && typeof at === 'object' && depth < 5; depth += 1) {
-    const { code, constraint, column, cause } = at as Described;
+    const { code, constraint, column, where, cause } = at as Described;
     if (text(code) !== null) {
-      return { code: text(code), constraint: text(constraint), column: text(column) };
+      return {
+        code: text(code),
+        constraint: text(constraint),
+        column: text(column),
+        row: AT_A_ROW.test(text(where) ?? ''),
+      };
     }
     at = cause;
   }
-  return { code: null, constraint: null, column: null };
+  return { code: null, constraint: null, column: null, row: false };
 }
 
 /** Mistakes of ours, which waiting won't mend. */
@@ -36,11 +54,11 @@ export function toSafeError(error: unknown): Error {
   if (error instanceof WriteError || error instanceof FencedError) {
     return error;
   }
-  const { code, constraint, column } = describe(error);
+  const { code, constraint, column, row } = describe(error);
   if (code !== null) {
     return classifyRefusal(code) === 'fenced'
       ? new FencedError('another lane holds a range of this batch')
-      : new WriteError(code, constraint, column);
+      : new WriteError(code, constraint, column, row);
   }
   if (error instanceof InvalidInputError) {
     return new WriteError('22P02');

@@ -45,6 +45,9 @@ function parseBigint(text: string): number {
   return value;
 }
 
+/** A row or table that stays locked for longer is trouble to be told apart, not something to wait for silently. */
+const LOCK_TIMEOUT_MS = 3_000;
+
 /**
  * A pool that never retries by itself (what a failed write means is decided in one place, see activities/persist.ts) and
  * never leaves a statement or a transaction hanging on the server.
@@ -52,6 +55,9 @@ function parseBigint(text: string): number {
 export async function createDatabasePool(options: DatabaseOptions): Promise<DatabasePool> {
   const url = new URL(options.url);
   url.searchParams.set('application_name', options.applicationName);
+  const settings = url.searchParams.get('options') ?? '';
+  // First, so that what the operator set stands.
+  url.searchParams.set('options', `-c lock_timeout=${LOCK_TIMEOUT_MS} ${settings}`.trim());
   return createPool(url.href, {
     maxPoolSize: options.poolSize,
     captureStackTrace: false,

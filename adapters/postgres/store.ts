@@ -1,11 +1,15 @@
 import type { DatabasePool, DatabasePoolConnection } from 'slonik';
-import type { Batch, BatchWriter, ClaimedRange, LaneStore, Store } from '../../activities/ports.ts';
+import type { BatchWriter, ClaimedRange, Delivery, LaneStore, Store } from '../../activities/ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import { logTimestamp } from './batch-columns.ts';
 import { guarded } from './errors.ts';
+import { createFailedEvents } from './failed-events.ts';
 import { createPartitionKeeper, dayOf, type PartitionInterval, type PartitionKeeper } from './partitions.ts';
 import { createPositions, moveLeases } from './positions.ts';
 import { createRuns } from './runs.ts';
+import { settle } from './settle.ts';
+import { createSources } from './sources.ts';
+import { createStreams } from './streams.ts';
 import { committedBatch, writeBatch } from './write-batch.ts';
 
 export interface StoreOptions {
@@ -23,6 +27,18 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
     openLane: async (held = []) => openLane(await guarded(options.openLanePool), keeper, held),
     positions: createPositions(pool),
     runs: createRuns(pool),
+    failed: createFailedEvents(pool),
+    settler: {
+      settle: (settlement) =>
+        guarded(() =>
+          pool.connect(async (connection) => {
+            await keeper.ensure(connection, neededPartitions(settlement.deliveries.map(({ outcome }) => outcome)));
+            return settle(connection, settlement);
+          }),
+        ),
+    },
+    sources: createSources(pool),
+    streams: createStreams(pool),
   };
 }
 
@@ -42,7 +58,7 @@ async function openLane(
   }
   const writer: BatchWriter = {
     write: async (batch) => {
-      await keeper.ensure(connection, neededPartitions(batch));
+      await keeper.ensure(connection, neededPartitions(batch.deliveries));
       return writeBatch(connection, batch);
     },
     committed: (batch) => committedBatch(connection, batch),
@@ -74,15 +90,15 @@ async function holdConnection(
   };
 }
 
-function neededPartitions(batch: Batch): Map<Entity | 'log', Set<number>> {
+function neededPartitions(deliveries: readonly Delivery[]): Map<Entity | 'log', Set<number>> {
   const needed = new Map<Entity | 'log', Set<number>>([
     ['lead', new Set()],
     ['contact', new Set()],
     ['opportunity', new Set()],
     ['log', new Set()],
   ]);
-  for (const delivery of batch.deliveries) {
-    if (delivery.kind === 'tombstone') {
+  for (const delivery of deliveries) {
+    if (delivery.kind === 'tombstone' || delivery.kind === 'parked') {
       continue;
     }
     const time = logTimestamp(delivery);

@@ -25,7 +25,8 @@ export function createDecoder(
       if (value[0] !== 0) return rejected(null, 'bad_magic_byte', 'the first byte is not 0');
       if (value.length < HEADER_BYTES) return rejected(null, 'undecodable', 'cut off before the end of the schema id');
       const schemaId = value.readInt32BE(1);
-      if (schemaId <= 0) return rejected(schemaId, 'unknown_schema', 'the schema id is not a positive number');
+      // No registry will ever know it.
+      if (schemaId <= 0) return rejected(schemaId, 'undecodable', 'the schema id is not a positive number');
       const plan = plans.peek(schemaId);
       if (plan !== undefined) return read(cursor, plan, value, schemaId);
       return plans.load(schemaId).then((loaded) => read(cursor, loaded, value, schemaId));
@@ -45,15 +46,25 @@ function read(cursor: Cursor, plan: PlanOrRejection, value: Buffer, schemaId: nu
     );
   }
   if (cursor.invalidText !== null) {
-    return rejected(schemaId, 'invalid_text', `${cursor.invalidText}: holds bytes that are not UTF-8`);
+    return rejected(
+      schemaId,
+      'invalid_text',
+      `${cursor.invalidText}: holds bytes that are not UTF-8`,
+      cursor.invalidText,
+    );
   }
   if (cursor.misfit !== null) {
-    return rejected(schemaId, 'incompatible_schema', `${cursor.misfit}: a record that is none of our entities`);
+    return rejected(
+      schemaId,
+      'incompatible_schema',
+      `${cursor.misfit}: a record that is none of our entities`,
+      cursor.misfit,
+    );
   }
-  if (event.data === null) return rejected(schemaId, 'missing_field', 'data: required, but empty');
+  if (event.data === null) return rejected(schemaId, 'missing_field', 'data: required, but empty', 'data');
   return { ok: true, event, schemaId };
 }
 
-function rejected(schemaId: number | null, code: FailureCode, detail: string): Decoded {
-  return { ok: false, rejection: { code, detail }, schemaId };
+function rejected(schemaId: number | null, code: FailureCode, detail: string, field?: string): Decoded {
+  return { ok: false, rejection: { code, detail, ...(field !== undefined && { field }) }, schemaId };
 }

@@ -1,12 +1,12 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import type { Activities } from '../../activities/index.ts';
-import { CONTROL_TASK_QUEUE, LANE_TASK_QUEUE } from '../../workflows/contracts.ts';
+import type { ActivitiesByQueue } from '../../activities/index.ts';
+import { BACKGROUND_TASK_QUEUE, CONTROL_TASK_QUEUE, LANE_TASK_QUEUE } from '../../workflows/contracts.ts';
 
 export interface IngestionWorkersOptions {
   namespace: string;
   /** How the Temporal UI shows this process. */
   identity: string;
-  activities: Activities;
+  activities: ActivitiesByQueue;
   /** The sources, or what `npm run build` made of them. */
   workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>;
   /** Most lanes that this process runs at once. */
@@ -14,6 +14,9 @@ export interface IngestionWorkersOptions {
   /** With a build id the workers are versions of a deployment, and get work when theirs is the current one. */
   buildId: string | null;
 }
+
+/** How much of the long work beside live reading one process does at a time. */
+const MAX_BACKGROUND = 2;
 
 /** As `temporal worker deployment` names it. */
 const DEPLOYMENT = 'crm-ingestion';
@@ -24,12 +27,12 @@ export interface IngestionWorkers {
   shutdown(): void;
 }
 
-/** The two workers of a process: one for workflows and control, one for lanes, so that lanes can't starve control. */
+/** The workers of a process: workflows and control, lanes, and long work beside them, so that none starves another. */
 export async function createIngestionWorkers(
   connection: NativeConnection,
   { namespace, identity, activities, workflows, maxLanes, buildId }: IngestionWorkersOptions,
 ): Promise<IngestionWorkers> {
-  const { lane, ...controlActivities } = activities;
+  const { control, lanes, background } = activities;
   const common: Partial<WorkerOptions> = {
     connection,
     namespace,
@@ -52,15 +55,21 @@ export async function createIngestionWorkers(
       ...common,
       ...workflows,
       taskQueue: CONTROL_TASK_QUEUE,
-      activities: controlActivities,
+      activities: control,
       // How long a signal waits for a worker that died before another takes the workflow.
       stickyQueueScheduleToStartTimeout: '2s',
     }),
     await Worker.create({
       ...common,
       taskQueue: LANE_TASK_QUEUE,
-      activities: { lane },
+      activities: lanes,
       maxConcurrentActivityTaskExecutions: maxLanes,
+    }),
+    await Worker.create({
+      ...common,
+      taskQueue: BACKGROUND_TASK_QUEUE,
+      activities: background,
+      maxConcurrentActivityTaskExecutions: MAX_BACKGROUND,
     }),
   ];
   const shutdown = () => {

@@ -58,8 +58,7 @@ export async function createEventPath(): Promise<EventPath> {
     async receive(role, value) {
       const decoded = await decoder.decode(value);
       if (!decoded.ok) return decoded.rejection;
-      return validate(decoded.event, {
-        recordTimestamp: NOW,
+      return validate(decoded.event, NOW, {
         now: NOW,
         expectedEntity: expectedEntityOf(role),
         lateWindowStart: NOW - LATE_WINDOW_MS,

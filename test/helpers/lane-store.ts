@@ -5,12 +5,21 @@ import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { createStore } from '../../adapters/postgres/store.ts';
 import { createTestDatabase } from './database.ts';
 
-/** A store over a database of its own, with a run to write under. */
-export async function createTestStore() {
+/**
+ * A store over a database of its own, with a run to write under.
+ * @param settings of its lanes' connections, such as `-c lock_timeout=1s`
+ */
+export async function createTestStore({ settings = '' }: { settings?: string } = {}) {
   const { pool, url } = await createTestDatabase();
   const store = createStore(pool, {
     partitionInterval: 'day',
-    openLanePool: () => createDatabasePool({ url, ca: null, poolSize: 1, applicationName: 'crm-test-lane' }),
+    openLanePool: () =>
+      createDatabasePool({
+        url: `${url}?options=${encodeURIComponent(settings)}`,
+        ca: null,
+        poolSize: 1,
+        applicationName: 'crm-test-lane',
+      }),
   });
   const runId = randomUUID();
   await store.runs.start({ runId, kind: 'live', scope: 'group' });

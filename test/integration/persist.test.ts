@@ -7,8 +7,8 @@ import { type Batch, type ClaimedRange, FencedError, type Store } from '../../ac
 import { batchOf, lead, opportunity, record } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
 
-async function setUp(partitions = 1) {
-  const { pool, store, runId } = await createTestStore();
+async function setUp(partitions = 1, settings = '') {
+  const { pool, store, runId } = await createTestStore({ settings });
   const lane = await openTestLane(store);
   const ranges = await claimPartitions(lane, runId, 'crm.leads', partitions);
   return { pool, store, runId, ranges, range: ranges[0] as ClaimedRange };
@@ -38,6 +38,51 @@ function depsOf(store: Store, held: ClaimedRange[]) {
 const never = new AbortController().signal;
 
 describe('persist', () => {
+  it('lets a row that another transaction keeps locked wait for a retry, and writes the rest', async () => {
+    const { pool, store, runId, ranges, range } = await setUp(1, '-c lock_timeout=200ms');
+    const { deps, connection } = depsOf(store, ranges);
+    const released = Promise.withResolvers<void>();
+    const inserted = Promise.withResolvers<void>();
+    const locking = pool.transaction(async (transaction) => {
+      await transaction.query(sql.unsafe`
+        INSERT INTO analytics.crm_event_ledger
+          (event_id, organization_id, entity, source_id, partition, "offset", event_timestamp, run_id, content_hash)
+        VALUES ('locked', 'org-1', 1, 1, 0, 99, now(), ${runId}::uuid, 1)`);
+      inserted.resolve();
+      await released.promise;
+      throw new Error('rolled back');
+    });
+    await inserted.promise;
+    const batch = batchOf(range, [lead('a'), lead('locked'), lead('b')], runId);
+    const result = await persist(deps, batch, never);
+    released.resolve();
+    await expect(locking).rejects.toThrow('rolled back');
+    await connection.close();
+
+    expect(result.slices).toMatchObject([{ stored: 2, failed: 1, dead: 0 }]);
+    expect(result.retries).toHaveLength(1);
+    const rows = await pool.any(sql.unsafe`
+      SELECT event_id, status, error_code, sqlstate, next_attempt_at IS NOT NULL AS due FROM analytics.crm_failed_events`);
+    expect(rows).toEqual([
+      { event_id: 'locked', status: 'failed', error_code: 'row_contended', sqlstate: '55P03', due: true },
+    ]);
+  });
+
+  it('lets a row that refers to one that is not there yet wait for a retry', async () => {
+    const { pool, store, runId, ranges, range } = await setUp();
+    await pool.query(sql.unsafe`CREATE TABLE owners (name text PRIMARY KEY)`);
+    await pool.query(
+      sql.unsafe`ALTER TABLE analytics.crm_leads_staging ADD FOREIGN KEY (assigned_to) REFERENCES owners`,
+    );
+    const { deps, connection } = depsOf(store, ranges);
+    const batch = batchOf(range, [lead('a'), lead('b', { assignedTo: 'nobody' })], runId);
+    const result = await persist(deps, batch, never);
+    await connection.close();
+    expect(result.slices).toMatchObject([{ stored: 1, failed: 1 }]);
+    const rows = await pool.any(sql.unsafe`SELECT event_id, error_code, sqlstate FROM analytics.crm_failed_events`);
+    expect(rows).toEqual([{ event_id: 'b', error_code: 'missing_reference', sqlstate: '23503' }]);
+  });
+
   it('finds the rows that PostgreSQL refuses, keeps them with their reason and writes the rest', async () => {
     const { pool, store, runId, ranges } = await setUp(2);
     const { deps, seen, connection } = depsOf(store, ranges);

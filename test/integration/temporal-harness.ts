@@ -45,7 +45,7 @@ export async function openPlayground(address: string, identity: string): Promise
       const workers = await createIngestionWorkers(connection, {
         namespace,
         identity,
-        activities,
+        activities: { control: activities, lanes: activities, background: activities },
         workflows: { workflowBundle },
         maxLanes: 8,
         buildId: null,

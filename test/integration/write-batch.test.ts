@@ -13,6 +13,7 @@ const NOTHING = {
   dead: 0,
   tombstones: 0,
   absent: 0,
+  parked: 0,
 };
 
 async function setUp(topic = 'crm.leads', partitions = 1) {
@@ -108,7 +109,8 @@ describe('the writer', () => {
     await lane.writer.write(batchOf(range, [lead('a'), 'bad'], runId));
     const moved = await lane.positions.jump({ ...range, nextOffset: 2 }, 0, 'seek', runId);
     const result = await lane.writer.write(batchOf(moved, [lead('a'), 'bad'], runId));
-    expect(result.slices).toEqual([{ ...NOTHING, skipped: 1, dead: 1 }]);
+    // Both were counted when they were read first.
+    expect(result.slices).toEqual([{ ...NOTHING, skipped: 2 }]);
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(2);
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`)).toBe(1);
     await lane.writer.write(batchOf({ ...moved, nextOffset: 2 }, [lead('b')], runId));
@@ -121,6 +123,54 @@ describe('the writer', () => {
       { kind: 'batch', from_offset: 0, next_offset: 2 },
       { kind: 'batch', from_offset: 2, next_offset: 3 },
     ]);
+  });
+
+  it('lets what failed follow the outcome of a later reading, and books the move', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    await lane.writer.write(batchOf(range, ['bad', lead('b'), 'bad'], runId));
+    const moved = await lane.positions.jump({ ...range, nextOffset: 3 }, 0, 'seek', runId);
+    const again = batchOf(moved, [lead('a'), lead('b'), 'bad', lead('c')], runId);
+    const result = await lane.writer.write(again);
+    expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 3 }]);
+    const log = await pool.any(sql.unsafe`
+      SELECT "offset", event_id, processing_status AS status, retry_count, metadata -> 'errors' -> 0 ->> 'code' AS first_error
+      FROM analytics.crm_events_log ORDER BY "offset"`);
+    expect(log).toEqual([
+      { offset: 0, event_id: 'a', status: 'processed', retry_count: 0, first_error: 'undecodable' },
+      { offset: 1, event_id: 'b', status: 'processed', retry_count: 0, first_error: null },
+      { offset: 2, event_id: null, status: 'dead', retry_count: 0, first_error: 'undecodable' },
+      { offset: 3, event_id: 'c', status: 'processed', retry_count: 0, first_error: null },
+    ]);
+    const failed = await pool.any(
+      sql.unsafe`SELECT "offset", status, settled_as FROM analytics.crm_failed_events ORDER BY "offset"`,
+    );
+    expect(failed).toEqual([
+      { offset: 0, status: 'resolved', settled_as: 'processed' },
+      { offset: 2, status: 'dead', settled_as: null },
+    ]);
+    const moves = await pool.any(sql.unsafe`SELECT cause, from_status, to_status, events FROM analytics.crm_moves`);
+    expect(moves).toEqual([{ cause: 'reread', from_status: 'dead', to_status: 'processed', events: 1 }]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(3);
+  });
+
+  it('leaves what is parked in Kafka and keeps one range for each schema and reason', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    const batch = batchOf(range, [lead('a'), lead('p1'), lead('b'), lead('p2'), lead('q')], runId);
+    const park = (index: number, schemaId: number) => {
+      const { slice, record } = batch.deliveries[index]!;
+      batch.deliveries[index] = { kind: 'parked', slice, record, schemaId, reason: 'schema_unknown' };
+    };
+    park(1, 7);
+    park(3, 7);
+    park(4, 8);
+    expect((await lane.writer.write(batch)).slices).toEqual([{ ...NOTHING, stored: 2, parked: 3 }]);
+    const ranges = await pool.any(sql.unsafe`
+      SELECT schema_id, reason, from_offset, to_offset, records, status FROM analytics.crm_parked_ranges ORDER BY schema_id`);
+    expect(ranges).toEqual([
+      { schema_id: 7, reason: 'schema_unknown', from_offset: 1, to_offset: 4, records: 2, status: 'parked' },
+      { schema_id: 8, reason: 'schema_unknown', from_offset: 4, to_offset: 5, records: 1, status: 'parked' },
+    ]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(2);
   });
 
   it('moves a position over offsets that hold nothing', async () => {
@@ -180,7 +230,7 @@ describe('fencing', () => {
     expect(await lane.writer.committed(batch)).toBeNull();
     const written = await lane.writer.write(batch);
     await expect(lane.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
-    expect(await lane.writer.committed(batch)).toEqual({ slices: written.slices, events: [] });
+    expect(await lane.writer.committed(batch)).toEqual({ slices: written.slices, events: [], retries: [] });
   });
 
   it('lets leases follow a lane to a new connection, but not one that was fenced', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
-import { allowEveryone, createApp } from '../../../api/app.ts';
+import { createApp } from '../../../api/app.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
+import { allowEveryone } from '../../../api/principal.ts';
 import { createHealth } from '../../../platform/health.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
 import { type IngestionSettings, type IngestionState, NO_TOTALS } from '../../../workflows/contracts.ts';
@@ -103,7 +104,7 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     health: createHealth({}, { logger }),
     metrics,
     logger,
-    authenticate: allowEveryone,
+    authenticate: allowEveryone(false),
     ...overrides,
   });
   const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'test', version: '1' } });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AMOUNT, MAX_CHARACTERS } from '../../../domain/column-limits.ts';
 import { type Entity, EVENT_TYPES } from '../../../domain/events.ts';
 import { validate } from '../../../domain/validate.ts';
-import { type Changes, CONTEXT, contact, lead, opportunity } from './sound.ts';
+import { type Changes, CONTEXT, contact, lead, opportunity, RECORDED } from './sound.ts';
 
 const SQL = readFileSync(new URL('../../../migrations/000001_staging.sql', import.meta.url), 'utf8');
 
@@ -45,8 +45,8 @@ describe.each(TABLES)('$table', ({ entity, table, make, columns: expected }) => 
         const changes: Changes = { [field]: text };
         return make(field === 'eventId' ? {} : changes, ENVELOPE_FIELDS.includes(field) ? changes : {});
       };
-      expect(validate(event('x'.repeat(limit)), CONTEXT)).not.toHaveProperty('code');
-      expect(validate(event('x'.repeat(limit + 1)), CONTEXT)).toMatchObject({ code: 'too_long' });
+      expect(validate(event('x'.repeat(limit)), RECORDED, CONTEXT)).not.toHaveProperty('code');
+      expect(validate(event('x'.repeat(limit + 1)), RECORDED, CONTEXT)).toMatchObject({ code: 'too_long' });
     },
   );
 });

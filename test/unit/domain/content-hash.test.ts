@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { contentHash } from '../../../domain/content-hash.ts';
 import type { StagedEvent } from '../../../domain/staging.ts';
 import { isRejection, validate } from '../../../domain/validate.ts';
-import { CONTEXT, contact, lead, opportunity } from './sound.ts';
+import { CONTEXT, contact, lead, opportunity, RECORDED } from './sound.ts';
 
 function staged(event: Parameters<typeof validate>[0]): StagedEvent {
-  const result = validate(event, CONTEXT);
+  const result = validate(event, RECORDED, CONTEXT);
   if (isRejection(result)) expect.fail(result.detail);
   return result;
 }

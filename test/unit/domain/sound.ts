@@ -7,7 +7,6 @@ export const DAY_MS = 86_400_000;
 export const RECORDED = Date.UTC(2026, 5, 15, 12);
 
 export const CONTEXT: ValidationContext = {
-  recordTimestamp: RECORDED,
   now: RECORDED + 365 * DAY_MS,
   expectedEntity: null,
   lateWindowStart: RECORDED - 730 * DAY_MS,

@@ -4,8 +4,13 @@ import type { FailureCode } from '../../../domain/failures.ts';
 import { identify, isRejection, type ValidationContext, validate } from '../../../domain/validate.ts';
 import { CONTEXT, contact, DAY_MS, lead, opportunity, RECORDED } from './sound.ts';
 
-function outcome(event: WireEvent, context: Partial<ValidationContext> = {}): FailureCode | 'staged' {
-  const result = validate(event, { ...CONTEXT, ...context });
+type Clocks = Partial<ValidationContext> & { recordTimestamp?: number };
+
+const validateAt = (event: WireEvent, { recordTimestamp = RECORDED, ...context }: Clocks = {}) =>
+  validate(event, recordTimestamp, { ...CONTEXT, ...context });
+
+function outcome(event: WireEvent, clocks: Clocks = {}): FailureCode | 'staged' {
+  const result = validateAt(event, clocks);
   return isRejection(result) ? result.code : 'staged';
 }
 
@@ -13,7 +18,7 @@ const EMOJI = '🦊';
 
 describe('a sound event', () => {
   it('is flattened to the columns of a lead', () => {
-    expect(validate(lead(), CONTEXT)).toEqual({
+    expect(validate(lead(), RECORDED, CONTEXT)).toEqual({
       entity: 'lead',
       eventId: 'event-1',
       eventType: 'lead.created',
@@ -38,11 +43,15 @@ describe('a sound event', () => {
   });
 
   it('is flattened to the columns of a contact', () => {
-    expect(validate(contact(), CONTEXT)).toMatchObject({ entity: 'contact', contactId: 'contact-1', leadId: 'lead-1' });
+    expect(validate(contact(), RECORDED, CONTEXT)).toMatchObject({
+      entity: 'contact',
+      contactId: 'contact-1',
+      leadId: 'lead-1',
+    });
   });
 
   it('is flattened to the columns of an opportunity', () => {
-    expect(validate(opportunity({ amount: '-0.5' }), CONTEXT)).toMatchObject({
+    expect(validate(opportunity({ amount: '-0.5' }), RECORDED, CONTEXT)).toMatchObject({
       entity: 'opportunity',
       opportunityId: 'opportunity-1',
       contactId: 'contact-1',
@@ -54,11 +63,11 @@ describe('a sound event', () => {
 
   it('keeps what looks like code in a field name or value as plain text', () => {
     const name = '__proto__"; DROP TABLE x; --';
-    expect(validate(opportunity({ name }), CONTEXT)).toMatchObject({ name });
+    expect(validate(opportunity({ name }), RECORDED, CONTEXT)).toMatchObject({ name });
   });
 
   it('may come without metadata', () => {
-    expect(validate(lead({}, { metadata: null }), CONTEXT)).toMatchObject({ metadata: null });
+    expect(validate(lead({}, { metadata: null }), RECORDED, CONTEXT)).toMatchObject({ metadata: null });
   });
 });
 
@@ -77,8 +86,9 @@ describe('lengths are counted in characters, not in UTF-16 units', () => {
   });
 
   it('the reason names the field, the length and the limit', () => {
-    expect(validate(contact({ email: EMOJI.repeat(300) }), CONTEXT)).toEqual({
+    expect(validate(contact({ email: EMOJI.repeat(300) }), RECORDED, CONTEXT)).toEqual({
       code: 'too_long',
+      field: 'data.email',
       detail: 'data.email: 300 characters, at most 255',
     });
   });
@@ -100,9 +110,10 @@ describe('missing_field', () => {
   it.each(['id', 'firstName', 'lastName', 'email', 'source', 'status', 'createdAt', 'updatedAt'])(
     'a lead needs %s',
     (field) => {
-      expect(validate(lead({ [field]: null }), CONTEXT)).toEqual({
+      expect(validate(lead({ [field]: null }), RECORDED, CONTEXT)).toEqual({
         code: 'missing_field',
         detail: `data.${field}: required, but empty`,
+        field: `data.${field}`,
       });
     },
   );
@@ -191,7 +202,7 @@ describe('the time of the event', () => {
   const at = (timestamp: number) => lead({}, { timestamp });
   const always = { lateWindowStart: Number.MIN_SAFE_INTEGER };
 
-  it.each<[string, FailureCode | 'staged', WireEvent, Partial<ValidationContext>]>([
+  it.each<[string, FailureCode | 'staged', WireEvent, Clocks]>([
     ['24 hours ahead of the record', 'staged', at(RECORDED + DAY_MS), {}],
     ['a millisecond more', 'implausible_timestamp', at(RECORDED + DAY_MS + 1), {}],
     ['first instant of 2000', 'staged', at(Date.UTC(2000, 0)), always],
@@ -208,15 +219,16 @@ describe('the time of the event', () => {
     expect(outcome(event, context)).toBe(expected);
   });
 
-  it.each<[string, number, Partial<ValidationContext>]>([
+  it.each<[string, number, Clocks]>([
     ['before 2000-01-01', 0, {}],
     ['more than 24 hours ahead of the record in Kafka', RECORDED + 2 * DAY_MS, {}],
     ['more than 24 hours in the future', RECORDED + 2 * DAY_MS, { now: RECORDED }],
     ['more than 24 hours in the future', Date.UTC(2201, 0), { recordTimestamp: -1 }],
   ])('the reason says which limit it is beyond: %s', (limit, timestamp, context) => {
-    expect(validate(at(timestamp), { ...CONTEXT, ...context })).toEqual({
+    expect(validateAt(at(timestamp), context)).toEqual({
       code: 'implausible_timestamp',
       detail: `timestamp: ${limit}`,
+      field: 'timestamp',
     });
   });
 
@@ -227,7 +239,7 @@ describe('the time of the event', () => {
 });
 
 describe('what does not belong together', () => {
-  it.each<[string, FailureCode | 'staged', WireEvent, Partial<ValidationContext>]>([
+  it.each<[string, FailureCode | 'staged', WireEvent, Clocks]>([
     ['type that is none of ours', 'unknown_event_type', lead({}, { eventType: 'lead.deleted' }), {}],
     ['type in capitals', 'unknown_event_type', lead({}, { eventType: 'LEAD.CREATED' }), {}],
     ['type that every object has', 'unknown_event_type', lead({}, { eventType: 'constructor' }), {}],
@@ -243,7 +255,7 @@ describe('what does not belong together', () => {
 
 describe('what a rejected event still says of itself', () => {
   it('is all that is sound', () => {
-    expect(identify(lead({ email: '' }), CONTEXT)).toEqual({
+    expect(identify(lead({ email: '' }), RECORDED, CONTEXT)).toEqual({
       eventId: 'event-1',
       eventType: 'lead.created',
       organizationId: 'org-1',
@@ -257,11 +269,11 @@ describe('what a rejected event still says of itself', () => {
     ['what PostgreSQL refuses', '\u0000'],
   ])('and leaves out %s', (_, text) => {
     const envelope = { eventId: text, organizationId: text, eventType: text, timestamp: RECORDED + 2 * DAY_MS };
-    expect(identify(lead({}, envelope), CONTEXT)).toEqual({});
+    expect(identify(lead({}, envelope), RECORDED, CONTEXT)).toEqual({});
   });
 
   it('nor does it choose a partition outside the window', () => {
     const event = lead({}, { timestamp: CONTEXT.lateWindowStart - 1 });
-    expect(identify(event, CONTEXT)).not.toHaveProperty('eventTimestamp');
+    expect(identify(event, RECORDED, CONTEXT)).not.toHaveProperty('eventTimestamp');
   });
 });

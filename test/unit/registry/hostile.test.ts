@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FAILURES } from '../../../domain/failures.ts';
 import { isRejection, validate } from '../../../domain/validate.ts';
-import { CONTEXT, contact, lead, opportunity } from '../domain/sound.ts';
+import { CONTEXT, contact, lead, opportunity, RECORDED } from '../domain/sound.ts';
 import { type AvroJson, decoderOf, encodeAs, framed, retyped, schemaOf, withDataFields, withFields } from './writer.ts';
 
 const NESTED = {
@@ -118,7 +118,7 @@ async function targets() {
   const outcome = (value: Buffer): string => {
     const decoded = decode(value);
     if (!decoded.ok) return decoded.rejection.code;
-    const checked = validate(decoded.event, CONTEXT);
+    const checked = validate(decoded.event, RECORDED, CONTEXT);
     return isRejection(checked) ? checked.code : 'ok';
   };
   return { values, outcome };

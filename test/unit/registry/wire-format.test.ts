@@ -20,8 +20,8 @@ describe('the frame', () => {
     ['a magic byte alone', Buffer.from([0]), 'undecodable', null],
     ['half a schema id', sound.subarray(0, 4), 'undecodable', null],
     ['a header alone', sound.subarray(0, 5), 'undecodable', 1],
-    ['schema id 0', framed(0, encodeAs(LEADS, lead())), 'unknown_schema', 0],
-    ['a negative schema id', framed(-1, encodeAs(LEADS, lead())), 'unknown_schema', -1],
+    ['schema id 0', framed(0, encodeAs(LEADS, lead())), 'undecodable', 0],
+    ['a negative schema id', framed(-1, encodeAs(LEADS, lead())), 'undecodable', -1],
     ['a byte missing', sound.subarray(0, -1), 'undecodable', 1],
     ['a byte more', Buffer.concat([sound, Buffer.alloc(1)]), 'undecodable', 1],
   ])('%s', async (_, value, code, schemaId) => {

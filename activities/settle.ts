@@ -1,0 +1,64 @@
+/** Gets a settlement into PostgreSQL, with the same patience as a lane's batch. */
+import type { Rejection } from '../domain/failures.ts';
+import type { SettledDelivery, Settlement, SettleResult, Settler } from './failed-ports.ts';
+import { refused } from './ingest.ts';
+import { writePersistently } from './persistent-write.ts';
+import type { LaneObserver } from './ports.ts';
+
+export interface SettleDeps {
+  settler: Settler;
+  observer: Pick<LaneObserver, 'batchRetried' | 'batchSplit'>;
+  /** Told why it waits. */
+  onTrouble(reason: string): void;
+}
+
+/**
+ * Settles deliveries; a row that PostgreSQL refuses fails by itself, the others are written. After a commit in doubt
+ * it is sent again: what was settled then is not claimed a second time, and its outcome is null.
+ * @throws the signal's reason when it aborts while waiting; what was not committed stays as it was
+ */
+export function settlePersistently(
+  deps: SettleDeps,
+  settlement: Settlement,
+  signal: AbortSignal,
+): Promise<SettleResult> {
+  const { settler, observer, onTrouble } = deps;
+  return writePersistently(
+    {
+      attempt: (rows: Settlement) => settler.settle(rows),
+      drop: () => {}, // Its connections come from a pool, which drops broken ones.
+      split,
+      charge,
+      merge: (_whole, first: SettleResult, second: SettleResult) => ({
+        outcomes: [...first.outcomes, ...second.outcomes],
+        retries: [...first.retries, ...second.retries],
+      }),
+      observer,
+      onTrouble,
+    },
+    settlement,
+    signal,
+  );
+}
+
+function split(settlement: Settlement): [Settlement, Settlement] | null {
+  const { deliveries } = settlement;
+  if (deliveries.length < 2) {
+    return null;
+  }
+  const middle = Math.ceil(deliveries.length / 2);
+  return [
+    { ...settlement, deliveries: deliveries.slice(0, middle) },
+    { ...settlement, deliveries: deliveries.slice(middle) },
+  ];
+}
+
+/** The verdict was given for whatever may go wrong; it stands. */
+function charge(settlement: Settlement, rejection: Rejection): Settlement | null {
+  const [delivery] = settlement.deliveries;
+  if (delivery === undefined || delivery.outcome.kind === 'rejected') {
+    return null;
+  }
+  const charged: SettledDelivery = { ...delivery, outcome: { slice: 0, ...refused(delivery.outcome, rejection) } };
+  return { ...settlement, deliveries: [charged] };
+}

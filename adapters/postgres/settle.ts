@@ -1,0 +1,148 @@
+/**
+ * Writes deliveries by themselves: retries, redrives and single records. One statement, a transaction by itself, with
+ * the very steps of a lane's batch, but instead of moving positions it claims failed events.
+ *
+ *   wanted     what is to be settled, one row per delivery
+ *   claimed    the failed events among them that nobody else has, under lock, with the status that they have
+ *   delivery   one row per delivery whose event was claimed, or that has none
+ *   counted    the counts of the redrive
+ */
+import { type DatabasePoolConnection, sql } from 'slonik';
+import { z } from 'zod';
+import type { Settled, Settlement, SettleResult } from '../../activities/failed-ports.ts';
+import { toColumns } from './batch-columns.ts';
+import { bigints, ints, texts, uuids } from './column-fragments.ts';
+import { guarded } from './errors.ts';
+import { keptStep, rejectionStep, settlingSteps } from './settling-steps.ts';
+import { stagingSteps } from './staging-steps.ts';
+
+const settledRow = z.object({
+  outcomes: z.array(
+    z.object({
+      ord: z.number(),
+      status: z.enum(['processed', 'skipped', 'filtered', 'failed', 'dead']),
+      reason: z.enum(['duplicate', 'conflict', 'reread']).nullable(),
+    }),
+  ),
+  retries: z.array(z.object({ failedId: z.number(), attempts: z.number(), dueAt: z.number() })),
+});
+
+/** @see Settler.settle */
+export async function settle(connection: DatabasePoolConnection, settlement: Settlement): Promise<SettleResult> {
+  const row = await guarded(() => connection.one(settleStatement(settlement)));
+  const outcomes: Array<Settled | null> = settlement.deliveries.map(() => null);
+  for (const { ord, status, reason } of row.outcomes) {
+    outcomes[ord - 1] = { status, reason };
+  }
+  return { outcomes, retries: row.retries };
+}
+
+function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
+  const columns = toColumns({
+    runId,
+    slices: [],
+    deliveries: deliveries.map(({ outcome, verdict }, index) =>
+      outcome.kind === 'rejected' ? { ...outcome, slice: index, verdict } : { ...outcome, slice: index },
+    ),
+  });
+  const { deliveries: d } = columns;
+  const logged = deliveries.flatMap(({ failed, outcome }) =>
+    failed === null ? [] : [{ offset: outcome.record.offset, at: failed.loggedAt }],
+  );
+  return sql.type(settledRow)`
+    WITH wanted AS MATERIALIZED (
+      SELECT * FROM unnest(
+        ${bigints(deliveries.map(({ failed }) => failed?.failedId ?? null))},
+        ${ints(deliveries.map(({ source }) => source.sourceId))},
+        ${texts(deliveries.map(({ source }) => source.topic))},
+        ${ints(deliveries.map(({ source }) => source.incarnation))},
+        ${ints(deliveries.map(({ source }) => source.partition))}
+      ) WITH ORDINALITY AS w(failed_id, source_id, topic, incarnation, partition, ord)
+    ),
+    claimed AS MATERIALIZED (
+      SELECT f.failed_id, f.status AS was, f.event_timestamp AS logged_at
+      FROM wanted w
+      JOIN analytics.crm_failed_events f ON f.failed_id = w.failed_id
+      WHERE f.status IN ('failed', 'dead') AND (${redriveId}::uuid IS NULL OR f.redrive_id IS DISTINCT FROM ${redriveId}::uuid)
+      FOR UPDATE OF f SKIP LOCKED
+    ),
+    delivery AS MATERIALIZED (
+      SELECT d.ord, c.failed_id, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
+             d.organization_id COLLATE "C" AS organization_id,
+             to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.id,
+             d.error, w.source_id, w.topic, w.incarnation, w.partition
+      FROM unnest(
+        ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
+        ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
+        ${uuids(d.id)}, ${texts(d.error)}
+      ) WITH ORDINALITY AS d(
+        slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, id, error, ord
+      )
+      JOIN wanted w ON w.ord = d.slice
+      LEFT JOIN claimed c ON c.failed_id = w.failed_id
+      WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL
+    ),
+    ${stagingSteps(columns, runId)}
+    ${rejectionStep(columns)},
+    logged AS (
+      INSERT INTO analytics.crm_events_log AS log (
+        id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
+        error_message, ingestion_id, metadata, topic_incarnation
+      )
+      SELECT id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
+        ${runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
+      FROM outcome
+      WHERE reason IS DISTINCT FROM 'reread' AND failed_id IS NULL
+      ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO NOTHING
+      RETURNING topic, partition, "offset", topic_incarnation
+    ),
+    ${keptStep(runId)},
+    ${settlingSteps({ runId, cause, redriveId, logged })},
+    moved_in AS (
+      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
+      SELECT o.source_id, o.partition, ${cause}, 'unread', o.status, count(*), ${runId}::uuid
+      FROM outcome o
+      JOIN logged l ON l.topic = o.topic AND l.partition = o.partition AND l."offset" = o."offset"
+        AND l.topic_incarnation = o.incarnation
+      WHERE o.failed_id IS NULL
+      GROUP BY o.source_id, o.partition, o.status
+      RETURNING 1
+    ),
+    counted AS (
+      UPDATE analytics.crm_redrives r
+      SET processed = r.processed + t.processed, skipped = r.skipped + t.skipped, filtered = r.filtered + t.filtered,
+          failed = r.failed + t.failed, dead = r.dead + t.dead
+      FROM (
+        SELECT count(*) FILTER (WHERE status = 'processed') AS processed,
+          count(*) FILTER (WHERE status = 'skipped') AS skipped, count(*) FILTER (WHERE status = 'filtered') AS filtered,
+          count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'dead') AS dead
+        FROM settled
+      ) t
+      WHERE r.redrive_id = ${redriveId}::uuid
+      RETURNING 1
+    )
+    SELECT
+      (
+        SELECT COALESCE(jsonb_agg(jsonb_build_object('ord', ord, 'status', status, 'reason', reason)), '[]')
+        FROM outcome
+      ) AS outcomes,
+      (
+        SELECT COALESCE(jsonb_agg(jsonb_build_object(
+          'failedId', failed_id, 'attempts', attempts,
+          'dueAt', round(extract(epoch FROM next_attempt_at) * 1000)::bigint
+        )), '[]')
+        FROM (
+          SELECT failed_id, attempts, next_attempt_at FROM kept WHERE status = 'failed'
+          UNION ALL
+          SELECT failed_id, attempts, next_attempt_at FROM settled WHERE status = 'failed'
+        ) due
+      ) AS retries
+    WHERE analytics.crm_assert_written(
+      (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
+      (SELECT count(*) FROM won),
+      (SELECT count(*) FROM leads) + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM opportunities),
+      (SELECT count(*) FROM outcome WHERE status IN ('failed', 'dead') AND failed_id IS NULL),
+      (SELECT count(*) FROM kept)
+    )
+  `;
+}

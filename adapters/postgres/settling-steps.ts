@@ -1,0 +1,116 @@
+/**
+ * The steps that move failed events on: those of a settlement, and those that a lane reads again. They expect the steps
+ * `outcome` (staging-steps.ts), `rejection` (see below) and `claimed`: the failed events under lock, with the status that
+ * they had.
+ *
+ *   settled    the failed events, unless somebody settled them and they fail again
+ *   relogged   their rows in the events log, with the path of their errors
+ *   moved      the books
+ */
+import { type FragmentSqlToken, sql } from 'slonik';
+import type { BatchColumns } from './batch-columns.ts';
+import { bigints, instants, ints, texts } from './column-fragments.ts';
+
+export type MoveCause = 'retry' | 'redrive' | 'enqueue' | 'reread';
+
+/** Errors that are kept of one event. */
+const ERRORS_KEPT = 20;
+
+/** What is known of the deliveries that are rejected. */
+export function rejectionStep({ rejected }: BatchColumns): FragmentSqlToken {
+  return sql.fragment`
+    rejection AS MATERIALIZED (
+      SELECT i.ord, i.code, i.sqlstate, i.field,
+        to_timestamp(i.next_ms::double precision / 1000) AS next_attempt_at, i.record_ms, i.schema_id, i.key, i.value,
+        i.headers
+      FROM unnest(
+        ${bigints(rejected.ord)}, ${texts(rejected.code)}, ${texts(rejected.sqlstate)}, ${texts(rejected.field)},
+        ${bigints(rejected.nextAttempt)}, ${bigints(rejected.recordTimestamp)}, ${ints(rejected.schemaId)},
+        ${texts(rejected.key)}, ${texts(rejected.value)}, ${texts(rejected.headers)}
+      ) AS i(ord, code, sqlstate, field, next_ms, record_ms, schema_id, key, value, headers)
+    )
+  `;
+}
+
+/** Keeps what fails for the first time, with its raw bytes. */
+export function keptStep(runId: string): FragmentSqlToken {
+  return sql.fragment`
+    kept AS (
+      INSERT INTO analytics.crm_failed_events (
+        source_id, topic, partition, "offset", status, error_code, error_message, sqlstate, field, next_attempt_at,
+        event_id, event_type, organization_id, event_timestamp, record_timestamp, schema_id, key, value, headers, run_id
+      )
+      SELECT d.source_id, d.topic, d.partition, d."offset", d.status, i.code, d.error, i.sqlstate, left(i.field, 255),
+        i.next_attempt_at, d.event_id, d.event_type, d.organization_id, d.event_timestamp, i.record_ms, i.schema_id,
+        decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers::jsonb, ${runId}::uuid
+      FROM rejection i
+      JOIN outcome d ON d.ord = i.ord AND d.failed_id IS NULL
+      RETURNING failed_id, status, attempts, next_attempt_at
+    )
+  `;
+}
+
+export interface SettlingOptions {
+  runId: string;
+  cause: MoveCause;
+  redriveId: string | null;
+  /** Where the log rows of the claimed events are: what the planner finds their partitions by. */
+  logged: ReadonlyArray<{ offset: number; at: number }>;
+}
+
+export function settlingSteps({ runId, cause, redriveId, logged }: SettlingOptions): FragmentSqlToken {
+  // Reading again is not an attempt at the event, it just happened to come by.
+  const attempt = cause === 'reread' ? 0 : 1;
+  return sql.fragment`
+    settled AS (
+      UPDATE analytics.crm_failed_events f
+      SET status = CASE WHEN o.status IN ('failed', 'dead') THEN o.status ELSE 'resolved' END,
+          settled_as = CASE WHEN o.status NOT IN ('failed', 'dead') THEN o.status END,
+          settled_at = CASE WHEN o.status NOT IN ('failed', 'dead') THEN clock_timestamp() END,
+          errors = CASE WHEN jsonb_array_length(f.errors) >= ${ERRORS_KEPT} THEN f.errors - 0 ELSE f.errors END
+            || jsonb_build_object(
+              'at', to_char(f.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'code', f.error_code,
+              'detail', f.error_message
+            ),
+          error_code = COALESCE(i.code, f.error_code), error_message = COALESCE(o.error, f.error_message),
+          sqlstate = CASE WHEN i.code IS NULL THEN f.sqlstate ELSE i.sqlstate END,
+          field = CASE WHEN i.code IS NULL THEN f.field ELSE left(i.field, 255) END,
+          attempts = f.attempts + ${attempt},
+          redrives = CASE WHEN ${cause} = 'redrive' THEN f.redrives + 1 ELSE f.redrives END,
+          redrive_id = COALESCE(${redriveId}::uuid, f.redrive_id),
+          next_attempt_at = CASE WHEN o.status = 'failed' THEN i.next_attempt_at END,
+          run_id = ${runId}::uuid, updated_at = clock_timestamp()
+      FROM claimed c
+      JOIN outcome o ON o.failed_id = c.failed_id
+      LEFT JOIN rejection i ON i.ord = o.ord
+      WHERE f.failed_id = c.failed_id
+        AND (c.was IN ('failed', 'dead') OR (c.was = 'discarded' AND o.status NOT IN ('failed', 'dead')))
+      RETURNING f.failed_id, f.attempts, f.errors, f.next_attempt_at, c.was, c.logged_at, o.ord, o.status
+    ),
+    relogged AS (
+      UPDATE analytics.crm_events_log log
+      SET processing_status = o.status, error_message = o.error, retry_count = s.attempts,
+          event_id = COALESCE(o.event_id, log.event_id), event_type = COALESCE(o.event_type, log.event_type),
+          organization_id = COALESCE(o.organization_id, log.organization_id), ingestion_id = ${runId}::uuid,
+          processed_at = now(),
+          metadata = COALESCE(log.metadata, '{}') || jsonb_build_object('errors', s.errors)
+            || CASE WHEN o.reason IS NULL THEN '{}' ELSE jsonb_build_object('reason', o.reason) END
+      FROM settled s
+      JOIN outcome o ON o.ord = s.ord
+      WHERE log.event_timestamp = ANY (${instants(logged.map(({ at }) => at))})
+        AND log."offset" = ANY (${bigints(logged.map(({ offset }) => offset))})
+        AND log.topic = o.topic AND log.partition = o.partition AND log."offset" = o."offset"
+        AND log.event_timestamp = s.logged_at AND log.topic_incarnation = o.incarnation
+      RETURNING 1
+    ),
+    moved AS (
+      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
+      SELECT o.source_id, o.partition, ${cause}, s.was, o.status, count(*), ${runId}::uuid
+      FROM settled s
+      JOIN outcome o ON o.ord = s.ord
+      WHERE s.was <> o.status
+      GROUP BY o.source_id, o.partition, s.was, o.status
+      RETURNING 1
+    )
+  `;
+}
