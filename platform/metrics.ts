@@ -91,6 +91,17 @@ export function createMetrics() {
       help: 'Batches halved to find a row that PostgreSQL refuses, or because they were too large for it.',
       registers,
     }),
+    retries: new Counter({
+      name: 'crm_retries_total',
+      help: 'Retries of failed events by outcome: processed, skipped, filtered, failed, dead, none (nothing to do).',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    sweepEnqueued: new Counter({
+      name: 'crm_sweep_enqueued_total',
+      help: 'Due retries that the sweep put into the queue, unless they were in it.',
+      registers,
+    }),
     httpRequestSeconds: new Histogram({
       name: 'crm_http_request_seconds',
       help: 'Time to answer a request of the API, by route pattern.',

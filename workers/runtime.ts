@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection } from '@temporalio/worker';
 import { connectWorkers } from '../adapters/temporal/connection.ts';
+import { keepSweepSchedule } from '../adapters/temporal/schedules.ts';
 import { installRuntime } from '../adapters/temporal/sdk-logger.ts';
 import { createIngestionWorkers } from '../adapters/temporal/workers.ts';
 import type { Config } from '../platform/config.ts';
@@ -10,6 +11,7 @@ import type { HealthCheck } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
+import { startRetryWorker } from './retries.ts';
 import { openServers, type WorkerServers } from './servers.ts';
 import { workflowSource } from './workflow-source.ts';
 
@@ -27,6 +29,7 @@ export interface IngestionWorker {
 export function startIngestionWorker(config: Config, deps: { logger: Logger; metrics: Metrics }): IngestionWorker {
   const identity = `${hostname()}:${process.pid}`;
   const servers = openServers(config, identity, deps);
+  const retries = startRetryWorker(config, servers.retries, deps);
   const stop = new AbortController();
   const ended = work(config, identity, servers, deps.logger, stop.signal);
   return {
@@ -40,6 +43,7 @@ export function startIngestionWorker(config: Config, deps: { logger: Logger; met
           return ended;
         },
       },
+      retries,
       ...servers.closing,
     ],
   };
@@ -71,7 +75,9 @@ async function work(
     }
     stop.addEventListener('abort', () => workers.shutdown(), { once: true });
     logger.info('worker polls for lanes and workflows', { identity, maxLanes: config.worker.maxLanes });
+    const scheduled = keepSchedule(connection, config, logger, stop);
     await workers.run();
+    await scheduled;
   } finally {
     await connection.close();
   }
@@ -88,4 +94,22 @@ async function connect({ temporal }: Config, logger: Logger, stop: AbortSignal):
     }
   }
   return null;
+}
+
+/** Makes the schedule of the sweep, whatever it takes: retries that Redis forgot depend on it. */
+async function keepSchedule(
+  connection: NativeConnection,
+  { temporal: { namespace }, kafka: { consumerGroup } }: Config,
+  logger: Logger,
+  stop: AbortSignal,
+): Promise<void> {
+  for (let tries = 1; !stop.aborted; tries += 1) {
+    try {
+      await keepSweepSchedule(connection, { namespace, consumerGroup });
+      return;
+    } catch (error) {
+      if (tries === 1) logger.warn('the schedule of the sweep can not be made, trying again', { error });
+      await delay(CONNECT_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
+    }
+  }
 }

@@ -6,7 +6,9 @@ import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
+import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
+import { openRetryQueue } from '../adapters/retries/queue.ts';
 import type { Entity } from '../domain/events.ts';
 import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
 import type { Config } from '../platform/config.ts';
@@ -15,6 +17,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { openStore } from './lazy-store.ts';
+import type { RetryServers } from './retries.ts';
 
 /** How often the topics are looked at for new partitions. */
 const WATCH_INTERVAL_MS = 5_000;
@@ -22,6 +25,7 @@ const DAY_MS = 86_400_000;
 
 export interface WorkerServers {
   activities: ActivitiesByQueue;
+  retries: RetryServers;
   health: Record<string, HealthCheck>;
   /** In order. */
   closing: ShutdownStep[];
@@ -48,6 +52,11 @@ export function openServers(
     { ...config.postgres, applicationName: config.kafka.clientId },
     { partitionInterval: config.partitions.interval },
   );
+  const queue = openRetryQueue(
+    { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
+    logger.child({ component: 'retries' }),
+  );
+  observeQueueDepth(queue, metrics);
   const options = laneOptions(config, worker);
   return {
     activities: createActivities({
@@ -60,15 +69,19 @@ export function openServers(
         const observer = createLaneObserver(metrics, logger.child({ lane, ingestionId: runId }));
         return { reader, decoder, store, observer, options };
       },
+      retries: { queue, onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries) },
       intervals: { watch: WATCH_INTERVAL_MS, mirror: config.ingestion.mirrorIntervalMs },
     }),
+    retries: { reader, decoder, store, queue, rules: options },
     health: {
       database: { needed: true, check: () => database.ping() },
       kafka: { needed: true, check: () => reader.partitions(topics) },
       registry: { needed: true, check: () => pingRegistry(config.registry) },
+      redis: { needed: false, check: () => queue.ping() },
     },
     closing: [
       { name: 'kafka reader', run: () => reader.close() },
+      { name: 'retry queue', run: () => queue.close() },
       { name: 'database pool', run: () => database.close() },
     ],
   };

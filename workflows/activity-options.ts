@@ -44,3 +44,10 @@ export const boundedOptions: ActivityOptions = {
   scheduleToCloseTimeout: '60s',
   retry: UNTIL_IT_WORKS,
 };
+
+/** The next sweep comes in a minute anyway, so no attempt may hold it up for long. */
+export const sweepOptions: ActivityOptions = {
+  startToCloseTimeout: '5m',
+  heartbeatTimeout: '10s',
+  retry: { ...UNTIL_IT_WORKS, maximumAttempts: 3 },
+};

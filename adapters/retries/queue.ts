@@ -1,12 +1,16 @@
 /** The retry queue in Redis. Jobs carry only keys of rows in PostgreSQL, so a Redis that forgets all loses nothing. */
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { DueRetry, RetryScheduler } from '../../activities/failed-ports.ts';
+import type { DueRetries, RetryJobs } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { openRedis } from './connection.ts';
+import { reportOf } from './job-report.ts';
+import { enqueueJob, type JobQueue, retryJob } from './jobs.ts';
+import { createRetryScheduler } from './scheduler.ts';
 
-export const RETRY_QUEUE = 'crm-ingestion-retries';
-
-/** A call waits for the next two attempts to connect, so they must not be far apart. */
-const LONGEST_RECONNECT_MS = 500;
+/** Jobs that one round trip adds. */
+const PAGE = 1_000;
 
 /** Jobs by state. */
 export interface RetryQueueDepth {
@@ -16,57 +20,74 @@ export interface RetryQueueDepth {
   failed: number;
 }
 
-export interface RetryQueue {
+export interface RetryQueueOptions {
+  /** `redis:` or `rediss:`, with user and password where needed. */
+  url: string;
+  name: string;
+  /** What its keys begin with. */
+  prefix: string;
+  /** How long finished enqueue jobs can be asked for. */
+  keepJobsSeconds: number;
+}
+
+export interface RetryQueue extends RetryJobs, RetryScheduler, DueRetries {
   /** @throws when Redis can't be reached */
   depth(): Promise<RetryQueueDepth>;
   /** Resolves when Redis answers. @throws when it can't be reached */
   ping(): Promise<void>;
+  /** The queue as Bull Board shows it. */
+  board(): BullMQAdapter;
   close(): Promise<void>;
 }
 
-/**
- * Connects in the background, and again whenever the connection is lost.
- * @param options.url `redis:` or `rediss:`, with user and password where needed
- */
-export function openRetryQueue(options: { url: string; name?: string }, logger: Logger): RetryQueue {
+/** Connects in the background, and again whenever the connection is lost. */
+export function openRetryQueue({ url, name, prefix, keepJobsSeconds }: RetryQueueOptions, logger: Logger): RetryQueue {
   // One more try, then the caller hears of it: behind an HTTP request nobody can wait for Redis to come back.
-  const redis = new Redis(options.url, {
-    maxRetriesPerRequest: 1,
-    retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RECONNECT_MS),
-  });
-  logConnection(redis, logger);
+  const redis = openRedis(url, 1, logger);
   // The version check would write to the console instead of our log.
-  const queue = new Queue(options.name ?? RETRY_QUEUE, { connection: redis, skipVersionCheck: true });
-  // Its errors are those of the connection, which are logged above; without a listener they would end the process.
+  const queue: JobQueue = new Queue(name, { connection: redis, prefix, skipVersionCheck: true });
+  // Its errors are those of the connection, which are logged there; without a listener they would end the process.
   queue.on('error', () => {});
+
+  /** The queue itself waits for its first connection without an end. */
+  async function reachable(): Promise<JobQueue> {
+    await redis.ping();
+    return queue;
+  }
+
+  async function addDue(retries: readonly DueRetry[]): Promise<void> {
+    const jobs = await reachable();
+    for (let at = 0; at < retries.length; at += PAGE) {
+      const now = Date.now();
+      await jobs.addBulk(retries.slice(at, at + PAGE).map((retry) => retryJob(retry, now)));
+    }
+  }
+
   return {
+    ...createRetryScheduler(addDue, () => redis.status === 'ready'),
+    addDue,
+    async enqueue(at, delayMs) {
+      const { name: jobName, data, opts } = enqueueJob(at, delayMs, keepJobsSeconds);
+      const job = await (await reachable()).add(jobName, data, opts);
+      return { jobId: opts.jobId, runsAt: job.timestamp + delayMs };
+    },
+    async job(jobId) {
+      const job = await (await reachable()).getJob(jobId);
+      return job === undefined ? null : await reportOf(job);
+    },
     async depth() {
-      // The queue itself waits for its first connection without an end.
-      await redis.ping();
-      const counts = await queue.getJobCounts('waiting', 'delayed', 'active', 'failed');
+      const counts = await (await reachable()).getJobCounts('waiting', 'delayed', 'active', 'failed');
       const { waiting = 0, delayed = 0, active = 0, failed = 0 } = counts;
       return { waiting, delayed, active, failed };
     },
     async ping() {
       await redis.ping();
     },
+    board: () => new BullMQAdapter(queue),
     async close() {
       // Closing the queue would wait for a connection that may never come; it holds nothing that must be written.
       redis.disconnect();
       await queue.close().catch(() => {});
     },
   };
-}
-
-/** One line when the connection is lost and one when it is back, however often it is tried between. */
-function logConnection(redis: Redis, logger: Logger): void {
-  let lost = false;
-  redis.on('error', (error: Error) => {
-    if (!lost) logger.warn('redis can not be reached', { error });
-    lost = true;
-  });
-  redis.on('ready', () => {
-    if (lost) logger.info('redis can be reached again');
-    lost = false;
-  });
 }

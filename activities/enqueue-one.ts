@@ -1,0 +1,109 @@
+/** One record of the log, ingested because somebody asked for it by its coordinates. */
+import type { Settled, SettledOutcome, Sources } from './failed-ports.ts';
+import { asked, locate } from './log-coordinates.ts';
+import { LogIdentityError, type LogReader, type LogRecord, type PartitionBounds } from './ports.ts';
+import { nextVerdict, type RetryDeps, retryFailed } from './retry-failed.ts';
+import type { Coordinates, EnqueueOutcome } from './retry-ports.ts';
+
+export interface EnqueueDeps extends RetryDeps {
+  reader: Pick<LogReader, 'partitions' | 'bounds' | 'readOne'>;
+  sources: Sources;
+  topics: readonly string[];
+  /** What a record with a value becomes. @throws RegistryUnavailableError */
+  deliverRecord(record: LogRecord, topic: string): Promise<SettledOutcome>;
+}
+
+/**
+ * Ingests the record at some coordinates; one that failed before is retried, whenever its retry would be due.
+ * @throws WriteError, RegistryUnavailableError, LogUnavailableError, LogIdentityError: nothing has changed, call again
+ */
+export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: AbortSignal): Promise<EnqueueOutcome> {
+  const known = await deps.failed.at(at);
+  if (known !== null) {
+    return known.settled ? { outcome: 'skipped', reason: 'settled' } : retryKnown(deps, known.failedId, signal);
+  }
+  const found = await locate(deps.reader, deps.topics, at);
+  if (found.problem !== null) {
+    return { outcome: 'nothing-there', detail: found.detail };
+  }
+  const record = await asked(() => deps.reader.readOne(at));
+  if (record === null) {
+    return {
+      outcome: 'nothing-there',
+      detail: 'The offset holds no message: compacted away, of an aborted transaction, or a control record.',
+    };
+  }
+  if (record.value === null) {
+    return { outcome: 'tombstone' };
+  }
+  return ingest(deps, at, record, found.bounds, signal);
+}
+
+async function ingest(
+  deps: EnqueueDeps,
+  { topic, partition }: Coordinates,
+  record: LogRecord,
+  { topicId }: PartitionBounds,
+  signal: AbortSignal,
+): Promise<EnqueueOutcome> {
+  const { sourceId, incarnation, topicId: knownAs } = await deps.sources.newest(topic, topicId);
+  if (topicId !== null && knownAs !== null && topicId !== knownAs) {
+    // Its offsets start over; only a lane may open the new incarnation, by its own policy.
+    throw new LogIdentityError(topic);
+  }
+  const outcome = await deps.deliverRecord(record, topic);
+  const { outcomes, retries } = await deps.settle(
+    {
+      runId: await deps.runId(),
+      cause: 'enqueue',
+      redriveId: null,
+      deliveries: [
+        {
+          failed: null,
+          source: { topic, partition, sourceId, incarnation },
+          outcome,
+          verdict: nextVerdict(deps, outcome, 0),
+        },
+      ],
+    },
+    signal,
+  );
+  deps.scheduler.schedule(retries);
+  const [settled] = outcomes;
+  // Somebody else settled it between our look and our write.
+  return settled ? outcomeOf(settled, outcome) : { outcome: 'skipped', reason: 'settled' };
+}
+
+async function retryKnown(deps: EnqueueDeps, failedId: number, signal: AbortSignal): Promise<EnqueueOutcome> {
+  const retried = await retryFailed(deps, failedId, null, signal);
+  if (retried !== null) {
+    return outcomeOf(retried.settled, retried.outcome);
+  }
+  const [event] = await deps.failed.take([failedId]);
+  switch (event?.status) {
+    case 'dead':
+      return {
+        outcome: 'dead',
+        code: null,
+        detail: 'It is a dead letter already: mend what is wrong, then redrive it.',
+      };
+    case 'failed':
+      return { outcome: 'failed', code: null, detail: 'Another retry has it at the moment.' };
+    default:
+      return { outcome: 'skipped', reason: 'settled' };
+  }
+}
+
+function outcomeOf({ status, reason }: Settled, outcome: SettledOutcome): EnqueueOutcome {
+  switch (status) {
+    case 'processed':
+    case 'filtered':
+      return { outcome: status };
+    case 'skipped':
+      return { outcome: status, reason };
+    default:
+      return outcome.kind === 'rejected'
+        ? { outcome: status, code: outcome.rejection.code, detail: outcome.rejection.detail }
+        : { outcome: status, code: null, detail: 'PostgreSQL refused the row; its failed event says why.' };
+  }
+}

@@ -1,0 +1,39 @@
+import type { SweepCounts, SweepInput } from '../workflows/contracts.ts';
+import { withSafeFailures } from './application-failure.ts';
+import type { FailedEvents } from './failed-ports.ts';
+import { heartbeating } from './heartbeating.ts';
+import type { DueRetries } from './retry-ports.ts';
+
+export interface SweepDeps {
+  store: { failed: Pick<FailedEvents, 'due'> };
+  queue: DueRetries;
+  /** Told how many retries were put into the queue. */
+  onEnqueued(retries: number): void;
+}
+
+/** More than the workers do between two sweeps; the rest is found by the next ones. */
+const MOST_AT_ONCE = 50_000;
+const PAGE = 1_000;
+
+/** Makes the activities that find again what Redis forgot. */
+export function createSweep({ store, queue, onEnqueued }: SweepDeps) {
+  return {
+    /** Puts the retries that are due in PostgreSQL into the queue; the queue knows those that it has already. */
+    sweepRetries: withSafeFailures((_input: SweepInput): Promise<SweepCounts> => {
+      let added = 0;
+      return heartbeating(
+        async (signal) => {
+          const due = await store.failed.due(Date.now(), MOST_AT_ONCE);
+          while (added < due.length && !signal.aborted) {
+            const page = due.slice(added, added + PAGE);
+            await queue.addDue(page);
+            onEnqueued(page.length);
+            added += page.length;
+          }
+          return { due: due.length, enqueued: added };
+        },
+        () => added,
+      );
+    }),
+  };
+}

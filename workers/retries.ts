@@ -1,0 +1,90 @@
+/** From configuration to the retry worker: it works off the queue beside the lanes, over the same servers. */
+import { randomUUID } from 'node:crypto';
+import { enqueueOne } from '../activities/enqueue-one.ts';
+import { deliver, type IngestRules } from '../activities/ingest.ts';
+import type { EventDecoder, LogReader, LogRecord, Store } from '../activities/ports.ts';
+import { retryFailed } from '../activities/retry-failed.ts';
+import { settlePersistently } from '../activities/settle.ts';
+import { createRetryObserver } from '../adapters/observe/retry-observer.ts';
+import type { RetryQueue } from '../adapters/retries/queue.ts';
+import { openRetryWorker } from '../adapters/retries/worker.ts';
+import type { Config } from '../platform/config.ts';
+import { lazily } from '../platform/lazily.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { ShutdownStep } from '../platform/shutdown.ts';
+
+export interface RetryServers {
+  reader: LogReader;
+  decoder: EventDecoder;
+  store: Store;
+  queue: RetryQueue;
+  rules: IngestRules;
+}
+
+/** Starts working off the queue. @returns how to stop it */
+export function startRetryWorker(
+  { redis, retries, topics, kafka, shutdownGraceMs }: Config,
+  { reader, decoder, store, queue, rules }: RetryServers,
+  { logger: parent, metrics }: { logger: Logger; metrics: Metrics },
+): ShutdownStep {
+  const logger = parent.child({ component: 'retries' });
+  const observer = createRetryObserver(metrics, logger);
+  const run = lazily(
+    async () => {
+      const runId = randomUUID();
+      await store.runs.start({ runId, kind: 'retry', scope: kafka.consumerGroup });
+      return runId;
+    },
+    (runId) => store.runs.finish(runId, 'stopped'),
+  );
+  const deliverRecord = async (record: LogRecord, topic: string) => {
+    const delivery = await deliver(record, topic, decoder, rules, Date.now());
+    if (delivery === null) throw new TypeError('a tombstone can not be delivered');
+    return delivery;
+  };
+  const deps = {
+    reader,
+    sources: store.sources,
+    failed: store.failed,
+    topics: Object.values(topics),
+    scheduler: queue,
+    backoff: retries.backoff,
+    now: Date.now,
+    random: Math.random,
+    runId: () => run.get(),
+    deliverRecord,
+    deliver: ({ record, source }: { record: LogRecord; source: { topic: string } }) =>
+      deliverRecord(record, source.topic),
+    settle: (settlement: Parameters<typeof settlePersistently>[1], signal: AbortSignal) =>
+      settlePersistently(
+        {
+          settler: store.settler,
+          observer: { batchRetried: () => metrics.batchRetries.inc(), batchSplit: () => metrics.batchSplits.inc() },
+          onTrouble: (reason) => observer.trouble(reason),
+        },
+        settlement,
+        signal,
+      ),
+  };
+  const worker = openRetryWorker(
+    { url: redis.url, ...retries.queue, concurrency: retries.concurrency, ratePerSecond: retries.ratePerSecond },
+    {
+      async retry({ failedId, attempts }, signal) {
+        const retried = await retryFailed(deps, failedId, attempts, signal);
+        observer.retried(retried?.settled.status ?? 'none');
+      },
+      enqueue: (at, signal) => enqueueOne(deps, at, signal),
+      onTrouble: (reason) => observer.trouble(reason),
+    },
+    logger,
+  );
+  return {
+    name: 'retries',
+    run: async () => {
+      // The rest of the time is for what comes after.
+      await worker.close(shutdownGraceMs / 2);
+      await run.close();
+    },
+  };
+}
