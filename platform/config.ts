@@ -78,6 +78,12 @@ export interface RetriesConfig {
   keepJobsSeconds: number;
 }
 
+export interface BooksConfig {
+  foldAfterHours: number;
+  /** PEM of the key that signs audits; null without. */
+  signingKey: string | null;
+}
+
 export interface TemporalConfig {
   address: string;
   namespace: string;
@@ -112,6 +118,7 @@ export interface Config {
   partitions: PartitionsConfig;
   redis: RedisConfig;
   retries: RetriesConfig;
+  books: BooksConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   worker: { maxLanes: number; host: string; port: number };
@@ -227,6 +234,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       ratePerSecond: values.RETRY_RATE_PER_SECOND,
       keepJobsSeconds: values.RETRY_KEEP_JOBS_SECONDS,
     },
+    books: { foldAfterHours: values.BOOKS_FOLD_AFTER_HOURS, signingKey: values.AUDIT_SIGNING_KEY_FILE },
     temporal: {
       address: values.TEMPORAL_ADDRESS,
       namespace: values.TEMPORAL_NAMESPACE,

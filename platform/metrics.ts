@@ -102,6 +102,16 @@ export function createMetrics() {
       help: 'Due retries that the sweep put into the queue, unless they were in it.',
       registers,
     }),
+    booksGaps: new Gauge({
+      name: 'crm_books_gaps',
+      help: 'Gaps and overlaps in the chains of batches, as this process found them last; 0 is good.',
+      registers,
+    }),
+    booksImbalance: new Gauge({
+      name: 'crm_books_imbalance',
+      help: 'By how many events the chains and the tables differ, as this process found it last; 0 is good.',
+      registers,
+    }),
     httpRequestSeconds: new Histogram({
       name: 'crm_http_request_seconds',
       help: 'Time to answer a request of the API, by route pattern.',

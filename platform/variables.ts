@@ -177,6 +177,19 @@ const retries = {
   ),
 };
 
+const books = {
+  BOOKS_FOLD_AFTER_HOURS: variable(
+    integer(1, 8_784, 'hours'),
+    '2',
+    'Batches of hours that ended longer ago become one row of the books for each partition and hour.',
+  ),
+  AUDIT_SIGNING_KEY_FILE: variable(
+    pemFile,
+    null,
+    'Ed25519 private key (PKCS#8) that signs the reports of audits. Without it they are unsigned.',
+  ),
+};
+
 const temporal = {
   TEMPORAL_ADDRESS: variable(hostAndPort, 'localhost:7233', 'Temporal frontend.'),
   TEMPORAL_NAMESPACE: variable(freeText, 'default', 'Temporal namespace; it must exist.'),
@@ -270,6 +283,7 @@ export const VARIABLE_GROUPS = {
   PostgreSQL: postgres,
   Redis: redis,
   Retries: retries,
+  Books: books,
   Temporal: temporal,
   Ingestion: ingestion,
   Processes: processes,
@@ -283,6 +297,7 @@ export const VARIABLES = {
   ...postgres,
   ...redis,
   ...retries,
+  ...books,
   ...temporal,
   ...ingestion,
   ...processes,

@@ -14,18 +14,41 @@ const totalsRow = z.object({
 export type Totals = z.infer<typeof totalsRow>;
 
 /**
- * What became of all deliveries of a scope since its first start, from the chain of batches.
+ * What became of all deliveries of a scope since its first start: as its chain counted them, with the chains of ranges
+ * that were replayed since, and with what moved on afterwards by retries and redrives.
  * @throws WriteError when PostgreSQL can't be reached
  */
 export function chainTotals(connection: CommonQueryMethods, scope: string): Promise<Totals> {
   return guarded(() =>
     connection.one(sql.type(totalsRow)`
-      SELECT COALESCE(sum(b.stored), 0)::bigint AS processed, COALESCE(sum(b.skipped), 0)::bigint AS skipped,
-        COALESCE(sum(b.conflicts), 0)::bigint AS conflicts, COALESCE(sum(b.filtered), 0)::bigint AS filtered,
-        COALESCE(sum(b.failed), 0)::bigint AS failed, COALESCE(sum(b.dead), 0)::bigint AS dead
-      FROM analytics.crm_batches b
-      JOIN analytics.crm_positions p ON p.position_id = b.position_id
-      WHERE p.scope = ${scope} COLLATE "C"
+      WITH mine AS MATERIALIZED (
+        SELECT DISTINCT source_id, partition FROM analytics.crm_positions WHERE scope = ${scope} COLLATE "C"
+      ),
+      chain AS (
+        SELECT COALESCE(sum(b.stored), 0) AS processed, COALESCE(sum(b.skipped), 0) AS skipped,
+          COALESCE(sum(b.conflicts), 0) AS conflicts, COALESCE(sum(b.filtered), 0) AS filtered,
+          COALESCE(sum(b.failed), 0) AS failed, COALESCE(sum(b.dead), 0) AS dead
+        FROM analytics.crm_batches b
+        JOIN analytics.crm_positions p ON p.position_id = b.position_id
+        JOIN mine USING (source_id, partition)
+        -- Live reading by another consumer group has totals of its own.
+        WHERE p.scope = ${scope} COLLATE "C" OR p.end_offset IS NOT NULL
+      ),
+      moves AS (
+        SELECT COALESCE(sum(events) FILTER (WHERE to_status = 'processed'), 0) AS processed,
+          COALESCE(sum(events) FILTER (WHERE to_status = 'skipped'), 0) AS skipped,
+          COALESCE(sum(events) FILTER (WHERE to_status = 'filtered'), 0) AS filtered,
+          COALESCE(sum(events) FILTER (WHERE to_status = 'failed'), 0)
+            - COALESCE(sum(events) FILTER (WHERE from_status = 'failed'), 0) AS failed,
+          COALESCE(sum(events) FILTER (WHERE to_status = 'dead'), 0)
+            - COALESCE(sum(events) FILTER (WHERE from_status = 'dead'), 0) AS dead
+        FROM analytics.crm_moves
+        JOIN mine USING (source_id, partition)
+      )
+      SELECT (c.processed + m.processed)::bigint AS processed, (c.skipped + m.skipped)::bigint AS skipped,
+        c.conflicts::bigint AS conflicts, (c.filtered + m.filtered)::bigint AS filtered,
+        (c.failed + m.failed)::bigint AS failed, (c.dead + m.dead)::bigint AS dead
+      FROM chain c, moves m
     `),
   );
 }
