@@ -38,16 +38,21 @@ export interface JobReport {
   finishedAt: number | null;
 }
 
+/** Redis can't be reached. */
+export class QueueUnavailableError extends Error {
+  override readonly name = 'QueueUnavailableError';
+}
+
 /** Jobs as the API makes and shows them. */
 export interface RetryJobs {
-  /** @throws when Redis can't be reached: there is no job then */
+  /** @throws QueueUnavailableError: there is no job then */
   enqueue(at: Coordinates, delayMs: number): Promise<{ jobId: string; runsAt: number }>;
-  /** null when there is none (any more). @throws when Redis can't be reached */
+  /** null when there is none (any more). @throws QueueUnavailableError */
   job(jobId: string): Promise<JobReport | null>;
 }
 
 /** Puts due retries into the queue; those that are in it already stay as they are. */
 export interface DueRetries {
-  /** @throws when Redis can't be reached */
+  /** @throws QueueUnavailableError */
   addDue(retries: readonly DueRetry[]): Promise<void>;
 }

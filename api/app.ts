@@ -7,9 +7,12 @@ import { type ApiEnv, createRouter } from './env.ts';
 import { createErrorHandler, problem } from './errors.ts';
 import { observeRequests } from './observe-requests.ts';
 import type { ApiDeps } from './ports.ts';
+import { boardRoutes } from './routes/board.ts';
 import { controlRoutes } from './routes/control.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { enqueueRoutes } from './routes/enqueue.ts';
 import { healthRoutes } from './routes/health.ts';
+import { jobsRoutes } from './routes/jobs.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
 import { statusRoutes } from './routes/status.ts';
 
@@ -57,6 +60,9 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, controlRoutes(deps));
   app.route(INGESTION, statusRoutes(deps));
   app.route(INGESTION, ingestionMetricsRoutes(deps));
+  app.route(INGESTION, enqueueRoutes(deps));
+  app.route(INGESTION, jobsRoutes(deps));
+  app.route(INGESTION, boardRoutes(deps, INGESTION));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

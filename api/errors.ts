@@ -2,6 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { LogUnavailableError } from '../activities/ports.ts';
+import { QueueUnavailableError } from '../activities/retry-ports.ts';
 import type { Logger } from '../platform/logger.ts';
 import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError } from '../workflows/control-port.ts';
 
@@ -9,12 +11,19 @@ import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError 
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not what the documentation asks for' },
   'not-found': { status: 404, title: 'There is no such path' },
+  'unknown-topic': { status: 404, title: 'No topic of this name is ingested' },
+  'unknown-partition': { status: 404, title: 'The topic has no such partition' },
+  'unknown-job': { status: 404, title: 'There is no such job' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'not-running': { status: 409, title: 'The ingestion is not running' },
   refused: { status: 409, title: 'The request can not be carried out as things stand' },
+  'offset-not-written': { status: 409, title: 'Kafka has no message at this offset yet' },
+  'offset-deleted': { status: 410, title: 'Kafka no longer has the message at this offset' },
   'too-large': { status: 413, title: 'The request body is too large' },
   'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
   internal: { status: 500, title: 'Something unexpected went wrong' },
+  'log-unavailable': { status: 503, title: 'Kafka does not answer' },
+  'queue-unavailable': { status: 503, title: 'Redis does not answer' },
   'control-unavailable': { status: 503, title: 'Temporal or its workers do not answer' },
 } as const;
 
@@ -73,6 +82,16 @@ export function problem(
   return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...more?.headers });
 }
 
+/** Thrown by a handler that can't do what it is asked; the detail is shown to whoever asks. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly kind: ProblemKind;
+  constructor(kind: ProblemKind, detail: string) {
+    super(detail);
+    this.kind = kind;
+  }
+}
+
 /** Answers a request whose parts don't fit their schemas, naming each field but never what it held. */
 export function problemOfValidation(c: Context, target: string, error: z.ZodError): Response {
   const errors = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }));
@@ -87,6 +106,7 @@ function sentence(error: { path: string; message: string }): string {
 /** Makes the handler for everything that is thrown on the way to an answer. */
 export function createErrorHandler(logger: Logger) {
   return (error: Error, c: Context): Response => {
+    if (error instanceof ProblemError) return problem(c, error.kind, error.message);
     if (error instanceof IngestionNotRunningError) {
       return problem(c, 'not-running', 'No ingestion is running. Start it with POST /api/v1/crm-ingestion/start.');
     }
@@ -98,13 +118,33 @@ export function createErrorHandler(logger: Logger) {
         c,
         'control-unavailable',
         'Ingestion can be neither asked nor told anything just now; what runs goes on. See /health, and try again.',
-        { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } },
+        again(),
+      );
+    }
+    if (error instanceof QueueUnavailableError) {
+      return problem(
+        c,
+        'queue-unavailable',
+        'The retry queue can not be reached just now, and nothing was changed. See /health, and try again.',
+        again(),
+      );
+    }
+    if (error instanceof LogUnavailableError) {
+      return problem(
+        c,
+        'log-unavailable',
+        'Kafka could not be asked just now, and nothing was changed. See /health, and try again.',
+        again(),
       );
     }
     if (error instanceof HTTPException) return problemOfException(c, error);
     logger.error('request failed', { requestId, path: c.req.path, error });
     return problem(c, 'internal', 'The request failed. The log has the reason under the request id.');
   };
+}
+
+function again() {
+  return { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } };
 }
 
 /** Hono and its validators throw these for requests they can't read. */

@@ -1,6 +1,10 @@
 /** What the API needs of the outside world. `server.ts` gives the real things, tests give their own. */
+
+import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { MiddlewareHandler } from 'hono';
+import type { Located } from '../activities/log-coordinates.ts';
 import type { LogReader, Store } from '../activities/ports.ts';
+import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
 import type { Health } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -48,6 +52,11 @@ export interface ApiDeps {
   positions: Store['positions']['list'];
   counters: IngestionCounters;
   queue: RetryQueueDepth;
+  jobs: RetryJobs;
+  /** Queues that Bull Board shows. */
+  boards: readonly BaseAdapter[];
+  /** Whether Kafka has a record at some coordinates. @throws LogUnavailableError */
+  locate(at: Coordinates): Promise<Located>;
   health: Health;
   metrics: Metrics;
   logger: Logger;

@@ -27,7 +27,10 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   });
   const reader = createLogReader(kafka, { maxWaitMs: config.kafka.maxWaitMs });
   const control = createIngestionControl(createClient(config.temporal), config.temporal.namespace);
-  const queue = openRetryQueue(config.redis, logger.child({ component: 'retries' }));
+  const queue = openRetryQueue(
+    { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
+    logger.child({ component: 'retries' }),
+  );
   const pool = lazily(
     () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api` }),
     (opened) => opened.end(),

@@ -1,5 +1,8 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
+import type { BaseAdapter } from '@bull-board/api/baseAdapter';
+import { locate } from '../activities/log-coordinates.ts';
 import type { LogReader, Store } from '../activities/ports.ts';
+import type { RetryJobs } from '../activities/retry-ports.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
@@ -17,7 +20,7 @@ export interface ApiServers {
   reader: Pick<LogReader, 'bounds' | 'partitions'>;
   store: { positions: Pick<Store['positions'], 'list'> };
   counters: IngestionCounters;
-  queue: RetryQueueDepth & { ping(): Promise<void> };
+  queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -42,6 +45,9 @@ export async function startApi(
     positions: (scope) => servers.store.positions.list(scope),
     counters: servers.counters,
     queue: servers.queue,
+    jobs: servers.queue,
+    boards: [servers.queue.board()],
+    locate: (at) => locate(servers.reader, settings.topics, at),
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,

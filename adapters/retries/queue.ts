@@ -2,7 +2,7 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
 import type { DueRetry, RetryScheduler } from '../../activities/failed-ports.ts';
-import type { DueRetries, RetryJobs } from '../../activities/retry-ports.ts';
+import { type DueRetries, QueueUnavailableError, type RetryJobs } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { openRedis } from './connection.ts';
 import { reportOf } from './job-report.ts';
@@ -55,26 +55,37 @@ export function openRetryQueue({ url, name, prefix, keepJobsSeconds }: RetryQueu
     return queue;
   }
 
-  async function addDue(retries: readonly DueRetry[]): Promise<void> {
-    const jobs = await reachable();
-    for (let at = 0; at < retries.length; at += PAGE) {
-      const now = Date.now();
-      await jobs.addBulk(retries.slice(at, at + PAGE).map((retry) => retryJob(retry, now)));
+  /** Does something with the queue. @throws QueueUnavailableError */
+  async function using<T>(work: (jobs: JobQueue) => Promise<T>): Promise<T> {
+    try {
+      return await work(await reachable());
+    } catch (error) {
+      throw new QueueUnavailableError('Redis does not answer', { cause: error });
     }
   }
+
+  const addDue = (retries: readonly DueRetry[]) =>
+    using(async (jobs) => {
+      for (let at = 0; at < retries.length; at += PAGE) {
+        const now = Date.now();
+        await jobs.addBulk(retries.slice(at, at + PAGE).map((retry) => retryJob(retry, now)));
+      }
+    });
 
   return {
     ...createRetryScheduler(addDue, () => redis.status === 'ready'),
     addDue,
-    async enqueue(at, delayMs) {
-      const { name: jobName, data, opts } = enqueueJob(at, delayMs, keepJobsSeconds);
-      const job = await (await reachable()).add(jobName, data, opts);
-      return { jobId: opts.jobId, runsAt: job.timestamp + delayMs };
-    },
-    async job(jobId) {
-      const job = await (await reachable()).getJob(jobId);
-      return job === undefined ? null : await reportOf(job);
-    },
+    enqueue: (at, delayMs) =>
+      using(async (jobs) => {
+        const { name: jobName, data, opts } = enqueueJob(at, delayMs, keepJobsSeconds);
+        const job = await jobs.add(jobName, data, opts);
+        return { jobId: opts.jobId, runsAt: job.timestamp + delayMs };
+      }),
+    job: (jobId) =>
+      using(async (jobs) => {
+        const job = await jobs.getJob(jobId);
+        return job === undefined ? null : await reportOf(job);
+      }),
     async depth() {
       const counts = await (await reachable()).getJobCounts('waiting', 'delayed', 'active', 'failed');
       const { waiting = 0, delayed = 0, active = 0, failed = 0 } = counts;

@@ -17,7 +17,7 @@ afterEach(async () => {
 
 function opened(url: string, name = `test-${randomUUID()}`) {
   const logger = recordingLogger();
-  const queue: RetryQueue = openRetryQueue({ url, name }, logger);
+  const queue: RetryQueue = openRetryQueue({ url, name, prefix: 'test', keepJobsSeconds: 60 }, logger);
   cleanUps.push(() => queue.close());
   return { queue, logger, name };
 }
@@ -26,7 +26,7 @@ describe('the retry queue', () => {
   it('counts its jobs by state', async () => {
     const { queue, name } = opened(REDIS_URL);
     const redis = new Redis(REDIS_URL);
-    const filler = new Queue(name, { connection: redis });
+    const filler = new Queue(name, { connection: redis, prefix: 'test' });
     cleanUps.push(async () => {
       await filler.obliterate({ force: true });
       await filler.close();

@@ -37,7 +37,10 @@ async function openServers(config: Config, list: ApiServers['store']['positions'
   const client = createKafka({ ...config.kafka, log: () => {} });
   const reader = createLogReader(client);
   const pool = await createDatabasePool({ ...config.postgres, poolSize: 2, applicationName: 'api-test' });
-  const queue = openRetryQueue({ url: config.redis.url, name: `test-${randomUUID()}` }, recordingLogger());
+  const queue = openRetryQueue(
+    { url: config.redis.url, ...config.retries.queue, prefix: `test-${randomUUID()}`, keepJobsSeconds: 60 },
+    recordingLogger(),
+  );
   // Without its default interceptor: a retry that is due after the connection is closed ends the process.
   const temporal = Connection.lazy({ address: config.temporal.address, interceptors: [] });
   cleanUps.push(

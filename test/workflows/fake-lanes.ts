@@ -83,6 +83,7 @@ export class FakeLanes {
       if (to === 13) throw ApplicationFailure.nonRetryable('crm.leads[0] has the offsets 20 to 90: 13 is none of them');
       return { topic, partition, from: 7, to: typeof to === 'number' ? to : 0 };
     },
+    sweepRetries: async () => ({ due: 0, enqueued: 0 }),
     mirrorPositions: async () => {
       this.calls.push('mirrorPositions');
       if (this.mirrorFailure) throw this.mirrorFailure;

@@ -101,6 +101,12 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     positions: async () => [],
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
     queue: { depth: async () => ({ waiting: 0, delayed: 0, active: 0, failed: 0 }) },
+    jobs: {
+      enqueue: async (_at, delayMs) => ({ jobId: 'enqueue-1', runsAt: delayMs }),
+      job: async () => null,
+    },
+    boards: [],
+    locate: async (at) => ({ problem: null, bounds: { ...at, earliest: 0, end: at.offset + 1, topicId: null } }),
     health: createHealth({}, { logger }),
     metrics,
     logger,
@@ -128,7 +134,10 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
 
 type Document = ReturnType<ReturnType<typeof createApp>['getOpenAPI31Document']>;
 
+/** @param path as the router or as OpenAPI writes it: `/jobs/:id` or `/jobs/{id}` */
 export function operationOf(document: Document, method: string, path: string) {
-  const item = document.paths?.[path] as Record<string, { responses: Record<string, unknown> }> | undefined;
+  const item = document.paths?.[path.replaceAll(/:(\w+)/gu, '{$1}')] as
+    | Record<string, { responses: Record<string, unknown> }>
+    | undefined;
   return item?.[method.toLowerCase()];
 }
