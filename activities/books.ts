@@ -1,7 +1,8 @@
-import { imbalanceOf, imbalanceOf } from '../domain/books.ts';
+import { imbalanceOf } from '../domain/books.ts';
 import type { SweepCounts, SweepInput } from '../workflows/contracts.ts';
 import { withSafeFailures } from './application-failure.ts';
 import type { BooksKeeper, BooksObserver } from './books-ports.ts';
+import { heartbeating } from './heartbeating.ts';
 
 const HOUR_MS = 3_600_000;
 
