@@ -1,0 +1,180 @@
+/** Failed events as people look at them. Lists leave the messages' bytes where they are. */
+import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
+import { z } from 'zod';
+import type {
+  DeadLetter,
+  DeadLetterGroup,
+  DeadLetterSearch,
+  DeadLetterSummary,
+  DeadLetters,
+  WholeDeadLetter,
+} from '../../activities/dead-letter-ports.ts';
+import { RETRYABLE_CODES } from '../../domain/failure-class.ts';
+import { correct, discard } from './dead-letter-changes.ts';
+import { guarded } from './errors.ts';
+import { matchesFilter } from './failed-filter.ts';
+import { eventVersion } from './failed-version.ts';
+
+const status = z.enum(['failed', 'dead', 'resolved', 'discarded']);
+
+/** Slonik gives times as epoch milliseconds. */
+const time = z.number().transform((at) => new Date(at).toISOString());
+const bytes = z.instanceof(Buffer);
+
+const row = z.object({
+  failedId: z.number(),
+  status,
+  topic: z.string(),
+  partition: z.number(),
+  offset: z.number(),
+  errorCode: z.string(),
+  errorDetail: z.string(),
+  field: z.string().nullable(),
+  sqlstate: z.string().nullable(),
+  fingerprint: z.string(),
+  eventId: z.string().nullable(),
+  eventType: z.string().nullable(),
+  organizationId: z.string().nullable(),
+  schemaId: z.number().nullable(),
+  attempts: z.number(),
+  redrives: z.number(),
+  nextAttemptAt: time.nullable(),
+  settledAs: z.string().nullable(),
+  createdAt: time,
+  updatedAt: time,
+});
+
+const COLUMNS = sql.fragment`
+  f.failed_id AS "failedId", f.status, f.topic, f.partition, f."offset", f.error_code AS "errorCode",
+  f.error_message AS "errorDetail", f.field, f.sqlstate, f.fingerprint, f.event_id AS "eventId",
+  f.event_type AS "eventType", f.organization_id AS "organizationId", f.schema_id AS "schemaId", f.attempts, f.redrives,
+  f.next_attempt_at AS "nextAttemptAt", f.settled_as AS "settledAs", f.created_at AS "createdAt",
+  f.updated_at AS "updatedAt"
+`;
+
+const wholeRow = row.extend({
+  version: z.string(),
+  recordTimestamp: z.number(),
+  key: bytes.nullable(),
+  value: bytes.nullable(),
+  headers: z.array(z.tuple([z.string(), z.string().nullable()])),
+  errors: z.array(z.object({ at: z.string(), code: z.string(), detail: z.string() })),
+  correction: z.unknown(),
+  correctedBy: z.string().nullable(),
+  correctedAt: time.nullable(),
+  discardReason: z.string().nullable(),
+  settledAt: time.nullable(),
+});
+
+const WHOLE_COLUMNS = sql.fragment`
+  ${COLUMNS}, ${eventVersion} AS version, f.record_timestamp AS "recordTimestamp", f.key, f.value,
+  COALESCE(f.headers, '[]') AS headers, f.errors, f.correction, f.corrected_by AS "correctedBy",
+  f.corrected_at AS "correctedAt", f.discard_reason AS "discardReason", f.settled_at AS "settledAt"
+`;
+
+const UNSETTLED = sql.fragment`f.status IN ('failed', 'dead')`;
+
+/** @param connect opens the database with the first question */
+export function createDeadLetters(connect: () => Promise<CommonQueryMethods>): DeadLetters {
+  return {
+    list: (search, page) => guarded(async () => list(await connect(), search, page)),
+    listWhole: (search, page) => guarded(async () => listWhole(await connect(), search, page)),
+    get: (failedId) => guarded(async () => get(await connect(), failedId)),
+    groups: (search, limit) => guarded(async () => groups(await connect(), search, limit)),
+    summary: (organizations) => guarded(async () => summary(await connect(), organizations)),
+    correct: (...change) => guarded(async () => correct(await connect(), ...change)),
+    discard: (...change) => guarded(async () => discard(await connect(), ...change)),
+  };
+}
+
+type Page = Parameters<DeadLetters['list']>[1];
+
+async function list(connection: CommonQueryMethods, search: DeadLetterSearch, page: Page): Promise<DeadLetter[]> {
+  const rows = await connection.any(sql.type(row)`
+    SELECT ${COLUMNS} FROM analytics.crm_failed_events f WHERE ${onPage(search, page)}
+    ORDER BY f.failed_id DESC LIMIT ${page.limit}
+  `);
+  return [...rows];
+}
+
+async function listWhole(
+  connection: CommonQueryMethods,
+  search: DeadLetterSearch,
+  page: Page,
+): Promise<WholeDeadLetter[]> {
+  const rows = await connection.any(sql.type(wholeRow)`
+    SELECT ${WHOLE_COLUMNS} FROM analytics.crm_failed_events f WHERE ${onPage(search, page)}
+    ORDER BY f.failed_id DESC LIMIT ${page.limit}
+  `);
+  return [...rows];
+}
+
+function get(connection: CommonQueryMethods, failedId: number): Promise<WholeDeadLetter | null> {
+  return connection.maybeOne(sql.type(wholeRow)`
+    SELECT ${WHOLE_COLUMNS} FROM analytics.crm_failed_events f WHERE f.failed_id = ${failedId}
+  `);
+}
+
+const groupRow = z.object({
+  fingerprint: z.string(),
+  count: z.number(),
+  schemaId: z.number().nullable(),
+  errorCode: z.string(),
+  sqlstate: z.string().nullable(),
+  field: z.string().nullable(),
+  topics: z.array(z.string()),
+  firstSeen: time,
+  lastSeen: time,
+  exampleId: z.number(),
+});
+
+/** What makes the fingerprint is the same in a whole group, so any of its rows tells it. */
+async function groups(
+  connection: CommonQueryMethods,
+  search: DeadLetterSearch,
+  limit: number,
+): Promise<DeadLetterGroup[]> {
+  const rows = await connection.any(sql.type(groupRow)`
+    SELECT f.fingerprint, count(*) AS count, min(f.schema_id) AS "schemaId", min(f.error_code) AS "errorCode",
+      min(f.sqlstate) AS sqlstate, min(f.field) AS field, array_agg(DISTINCT f.topic::text) AS topics,
+      min(f.created_at) AS "firstSeen", max(f.created_at) AS "lastSeen", max(f.failed_id) AS "exampleId"
+    FROM analytics.crm_failed_events f
+    WHERE ${matchesSearch(search)} AND ${search.status === undefined ? UNSETTLED : sql.fragment`true`}
+    GROUP BY f.fingerprint
+    ORDER BY count(*) DESC, f.fingerprint
+    LIMIT ${limit}
+  `);
+  return [...rows];
+}
+
+const statusCount = z.object({ status, count: z.number() });
+const codeCount = z.object({ errorCode: z.string(), count: z.number() });
+const organizationCount = z.object({ organizationId: z.string().nullable(), count: z.number() });
+
+async function summary(connection: CommonQueryMethods, organizations: number): Promise<DeadLetterSummary> {
+  const statuses = await connection.any(sql.type(statusCount)`
+    SELECT f.status, count(*) AS count FROM analytics.crm_failed_events f GROUP BY f.status ORDER BY count(*) DESC, f.status
+  `);
+  const errorCodes = await connection.any(sql.type(codeCount)`
+    SELECT f.error_code AS "errorCode", count(*) AS count FROM analytics.crm_failed_events f WHERE ${UNSETTLED}
+    GROUP BY f.error_code ORDER BY count(*) DESC, f.error_code
+  `);
+  const most = await connection.any(sql.type(organizationCount)`
+    SELECT f.organization_id AS "organizationId", count(*) AS count FROM analytics.crm_failed_events f WHERE ${UNSETTLED}
+    GROUP BY f.organization_id ORDER BY count(*) DESC, f.organization_id LIMIT ${organizations}
+  `);
+  return { statuses: [...statuses], errorCodes: [...errorCodes], organizations: [...most] };
+}
+
+function onPage(search: DeadLetterSearch, { before }: Page): FragmentSqlToken {
+  const page = before === null ? sql.fragment`true` : sql.fragment`f.failed_id < ${before}`;
+  return sql.fragment`${matchesSearch(search)} AND ${page}`;
+}
+
+function matchesSearch({ class: failureClass, ...filter }: DeadLetterSearch): FragmentSqlToken {
+  if (failureClass === undefined) return matchesFilter(filter);
+  const retryable = sql.fragment`f.error_code = ANY (${sql.array(RETRYABLE_CODES, 'text')})`;
+  return failureClass === 'retryable'
+    ? sql.fragment`${matchesFilter(filter)} AND ${retryable}`
+    : sql.fragment`${matchesFilter(filter)} AND NOT ${retryable}`;
+}
