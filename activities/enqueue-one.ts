@@ -9,8 +9,8 @@ export interface EnqueueDeps extends RetryDeps {
   reader: Pick<LogReader, 'partitions' | 'bounds' | 'readOne'>;
   sources: Sources;
   topics: readonly string[];
-  /** What a record with a value becomes. @throws RegistryUnavailableError */
-  deliverRecord(record: LogRecord, topic: string): Promise<SettledOutcome>;
+  /** What a record becomes, null for a tombstone. @throws RegistryUnavailableError */
+  deliverRecord(record: LogRecord, topic: string): Promise<SettledOutcome | null>;
 }
 
 /**
@@ -33,16 +33,14 @@ export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: Abo
       detail: 'The offset holds no message: compacted away, of an aborted transaction, or a control record.',
     };
   }
-  if (record.value === null) {
-    return { outcome: 'tombstone' };
-  }
-  return ingest(deps, at, record, found.bounds, signal);
+  const outcome = await deps.deliverRecord(record, at.topic);
+  return outcome === null ? { outcome: 'tombstone' } : settleOne(deps, at, outcome, found.bounds, signal);
 }
 
-async function ingest(
+async function settleOne(
   deps: EnqueueDeps,
   { topic, partition }: Coordinates,
-  record: LogRecord,
+  outcome: SettledOutcome,
   { topicId }: PartitionBounds,
   signal: AbortSignal,
 ): Promise<EnqueueOutcome> {
@@ -51,7 +49,6 @@ async function ingest(
     // Its offsets start over; only a lane may open the new incarnation, by its own policy.
     throw new LogIdentityError(topic);
   }
-  const outcome = await deps.deliverRecord(record, topic);
   const { outcomes, retries } = await deps.settle(
     {
       runId: await deps.runId(),

@@ -1,8 +1,9 @@
 /** From configuration to the retry worker: it works off the queue beside the lanes, over the same servers. */
 import { randomUUID } from 'node:crypto';
-import { enqueueOne } from '../activities/enqueue-one.ts';
+import { deliverFailed } from '../activities/deliver-failed.ts';
+import { type EnqueueDeps, enqueueOne } from '../activities/enqueue-one.ts';
 import { deliver, type IngestRules } from '../activities/ingest.ts';
-import type { EventDecoder, LogReader, LogRecord, Store } from '../activities/ports.ts';
+import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import { retryFailed } from '../activities/retry-failed.ts';
 import { settlePersistently } from '../activities/settle.ts';
 import { createRetryObserver } from '../adapters/observe/retry-observer.ts';
@@ -38,12 +39,7 @@ export function startRetryWorker(
     },
     (runId) => store.runs.finish(runId, 'stopped'),
   );
-  const deliverRecord = async (record: LogRecord, topic: string) => {
-    const delivery = await deliver(record, topic, decoder, rules, Date.now());
-    if (delivery === null) throw new TypeError('a tombstone can not be delivered');
-    return delivery;
-  };
-  const deps = {
+  const deps: EnqueueDeps = {
     reader,
     sources: store.sources,
     failed: store.failed,
@@ -53,10 +49,9 @@ export function startRetryWorker(
     now: Date.now,
     random: Math.random,
     runId: () => run.get(),
-    deliverRecord,
-    deliver: ({ record, source }: { record: LogRecord; source: { topic: string } }) =>
-      deliverRecord(record, source.topic),
-    settle: (settlement: Parameters<typeof settlePersistently>[1], signal: AbortSignal) =>
+    deliver: (event) => deliverFailed(event, decoder, rules, Date.now()),
+    deliverRecord: (record, topic) => deliver(record, topic, decoder, rules, Date.now()),
+    settle: (settlement, signal) =>
       settlePersistently(
         {
           settler: store.settler,
