@@ -7,7 +7,7 @@ import { heartbeating } from './heartbeating.ts';
 const HOUR_MS = 3_600_000;
 
 /** About how many rows of the chain one sweep folds: what several busy lanes write in a minute, and more to catch up. */
-const FOLDED_AT_ONCE = 20_000;
+const FOLDED_AT_ONCE = 100_000;
 
 export interface BooksDeps {
   keeper: BooksKeeper;

@@ -8,6 +8,7 @@ import { createErrorHandler, problem } from './errors.ts';
 import { observeRequests } from './observe-requests.ts';
 import type { ApiDeps } from './ports.ts';
 import { boardRoutes } from './routes/board.ts';
+import { booksRoutes } from './routes/books.ts';
 import { controlRoutes } from './routes/control.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { enqueueRoutes } from './routes/enqueue.ts';
@@ -60,6 +61,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, controlRoutes(deps));
   app.route(INGESTION, statusRoutes(deps));
   app.route(INGESTION, ingestionMetricsRoutes(deps));
+  app.route(INGESTION, booksRoutes(deps));
   app.route(INGESTION, enqueueRoutes(deps));
   app.route(INGESTION, jobsRoutes(deps));
   app.route(INGESTION, boardRoutes(deps, INGESTION));

@@ -2,6 +2,7 @@
 
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { MiddlewareHandler } from 'hono';
+import type { BooksReader } from '../activities/books-ports.ts';
 import type { Located } from '../activities/log-coordinates.ts';
 import type { LogReader, Store } from '../activities/ports.ts';
 import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
@@ -51,6 +52,7 @@ export interface ApiDeps {
   bounds: LogReader['bounds'];
   positions: Store['positions']['list'];
   counters: IngestionCounters;
+  books: BooksReader;
   queue: RetryQueueDepth;
   jobs: RetryJobs;
   /** Queues that Bull Board shows. */

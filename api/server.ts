@@ -1,6 +1,7 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
+import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
@@ -41,6 +42,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       reader,
       store: { positions: { list: async (scope) => createPositions(await pool.get()).list(scope) } },
       counters: { totals: async (consumerGroup) => chainTotals(await pool.get(), consumerGroup) },
+      books: { read: async (consumerGroup) => readBooks(await pool.get(), consumerGroup) },
       queue,
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },

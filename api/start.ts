@@ -1,5 +1,6 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
+import type { BooksReader } from '../activities/books-ports.ts';
 import { locate } from '../activities/log-coordinates.ts';
 import type { LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
@@ -20,6 +21,7 @@ export interface ApiServers {
   reader: Pick<LogReader, 'bounds' | 'partitions'>;
   store: { positions: Pick<Store['positions'], 'list'> };
   counters: IngestionCounters;
+  books: BooksReader;
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
@@ -44,6 +46,7 @@ export async function startApi(
     bounds: (partitions) => servers.reader.bounds(partitions),
     positions: (scope) => servers.store.positions.list(scope),
     counters: servers.counters,
+    books: servers.books,
     queue: servers.queue,
     jobs: servers.queue,
     boards: [servers.queue.board()],
