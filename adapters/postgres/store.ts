@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabasePool, DatabasePoolConnection } from 'slonik';
-import type { BatchWriter, ClaimedRange, Delivery, LaneStore, Store } from '../../activities/ports.ts';
+import type { Batch, ClaimedRange, Delivery, LaneStore, Store } from '../../activities/ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import { logTimestamp } from './batch-columns.ts';
 import { guarded } from './errors.ts';
@@ -10,6 +11,7 @@ import { createRuns } from './runs.ts';
 import { settle } from './settle.ts';
 import { createSources } from './sources.ts';
 import { createStreams } from './streams.ts';
+import { answered, backendPid, isBackendActive } from './unanswered.ts';
 import { committedBatch, writeBatch } from './write-batch.ts';
 
 export interface StoreOptions {
@@ -24,7 +26,7 @@ export interface StoreOptions {
 export function createStore(pool: DatabasePool, options: StoreOptions): Store {
   const keeper = createPartitionKeeper(options.partitionInterval);
   return {
-    openLane: async (held = []) => openLane(await guarded(options.openLanePool), keeper, held),
+    openLane: (held = []) => openLane(options.openLanePool, keeper, held),
     positions: createPositions(pool),
     runs: createRuns(pool),
     failed: createFailedEvents(pool),
@@ -43,51 +45,77 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
 }
 
 async function openLane(
-  pool: DatabasePool,
+  openPool: StoreOptions['openLanePool'],
   keeper: PartitionKeeper,
   held: readonly ClaimedRange[],
 ): Promise<LaneStore> {
-  const { connection, release } = await guarded(() => holdConnection(pool));
+  const { connection, pid, release } = await guarded(() => holdConnection(openPool));
+  const ask = <T>(work: Promise<T>) => answered(work, () => isAtWork(openPool, pid));
   if (held.length > 0) {
     try {
-      await moveLeases(connection, held);
+      await ask(moveLeases(connection, held));
     } catch (error) {
       await release();
       throw error;
     }
   }
-  const writer: BatchWriter = {
-    write: async (batch) => {
-      await keeper.ensure(connection, neededPartitions(batch.deliveries));
-      return writeBatch(connection, batch);
-    },
-    committed: (batch) => committedBatch(connection, batch),
-    close: release,
+  const write = async (batch: Batch) => {
+    await keeper.ensure(connection, neededPartitions(batch.deliveries));
+    return writeBatch(connection, batch);
   };
-  return { positions: createPositions(connection), writer };
+  const positions = createPositions(connection);
+  return {
+    positions: {
+      claim: (request) => ask(positions.claim(request)),
+      jump: (range, to, reason, runId) => ask(positions.jump(range, to, reason, runId)),
+      reincarnate: (range, as, lease) => ask(positions.reincarnate(range, as, lease)),
+      list: (scope) => ask(positions.list(scope)),
+    },
+    writer: {
+      write: (batch) => ask(write(batch)),
+      committed: (batch) => ask(committedBatch(connection, batch)),
+      close: release,
+    },
+  };
 }
 
-/** Takes the connection out of slonik's callback for the time until `release`, which closes the pool. */
-async function holdConnection(
-  pool: DatabasePool,
-): Promise<{ connection: DatabasePoolConnection; release: () => Promise<void> }> {
-  const opened = Promise.withResolvers<DatabasePoolConnection>();
+/** Asks over a connection of its own, since those that are open may be as dead as the one in question. */
+async function isAtWork(openPool: StoreOptions['openLanePool'], pid: number): Promise<boolean> {
+  const pool = await openPool();
+  try {
+    return await answered(isBackendActive(pool, pid), async () => false);
+  } catch {
+    return false;
+  } finally {
+    pool.end().catch(() => {});
+  }
+}
+
+/** How long a connection may take to say goodbye; one that is dead never does. */
+const GOODBYE_MS = 1_000;
+
+/** Takes a connection out of slonik's callback for the time until `release`, which closes its pool. */
+async function holdConnection(openPool: StoreOptions['openLanePool']) {
+  const pool = await openPool();
+  const opened = Promise.withResolvers<{ connection: DatabasePoolConnection; pid: number }>();
   const released = Promise.withResolvers<void>();
   const held = pool.connect(async (connection) => {
-    opened.resolve(connection);
+    opened.resolve({ connection, pid: await backendPid(connection) });
     await released.promise;
   });
   held.catch(opened.reject);
-  const connection = await opened.promise;
-  return {
-    connection,
-    release: async () => {
-      released.resolve();
-      // A connection that broke meanwhile rejects here; there is nothing left to give back.
-      await held.catch(() => {});
-      await pool.end();
-    },
+  const release = async () => {
+    released.resolve();
+    // A connection that broke meanwhile rejects here; there is nothing left to give back.
+    await Promise.race([held.catch(() => {}), sleep(GOODBYE_MS, undefined, { ref: false })]);
+    await pool.end();
   };
+  try {
+    return { ...(await answered(opened.promise, async () => false)), release };
+  } catch (error) {
+    release().catch(() => {});
+    throw error;
+  }
 }
 
 function neededPartitions(deliveries: readonly Delivery[]): Map<Entity | 'log', Set<number>> {
