@@ -34,6 +34,8 @@ export interface SceneOptions {
   workers?: number;
   /** Of the product's processes. */
   env?: Record<string, string>;
+  /** The same where it can only be told of a product that exists, such as the way to its database. */
+  envOf?: (product: Product) => Record<string, string>;
   load?: Partial<LoadSettings>;
   /** In place of the load's own sound, invalid and repeated events. */
   records?: (product: Product, settings: LoadSettings) => Iterator<LoadRecord, void>;
@@ -53,7 +55,7 @@ export async function underLoad(options: SceneOptions, happen: (scene: Scene) =>
   const product = await createProduct({ partitions, env: { KAFKA_MAX_WAIT_TIME: '500', ...env } });
   const workers: ChildProcess[] = [];
   const addWorker = (extra?: Record<string, string>) => {
-    const worker = product.startWorker(extra);
+    const worker = product.startWorker({ ...options.envOf?.(product), ...extra });
     workers.push(worker);
     return worker;
   };
