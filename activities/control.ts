@@ -18,6 +18,10 @@ export function createControl({ reader, store, worker }: ControlDeps) {
       store.runs.start({ runId, kind: 'live', scope: consumerGroup }),
     ),
 
+    startParkedRun: withSafeFailures(({ runId, consumerGroup }: RunInput) =>
+      store.runs.start({ runId, kind: 'parked', scope: consumerGroup }),
+    ),
+
     finishRun: withSafeFailures(({ runId }: RunInput) => store.runs.finish(runId, 'stopped')),
 
     /** Moves the position of a partition that no lane reads, within what the broker has. */

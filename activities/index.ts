@@ -2,6 +2,7 @@ import type { LaneInput } from '../workflows/contracts.ts';
 import { type ControlDeps, createControl } from './control.ts';
 import { createLane } from './lane.ts';
 import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
+import { createParked, type ParkedDeps } from './parked.ts';
 import type { LogReader, Store } from './ports.ts';
 import type { LaneDeps } from './run-lane.ts';
 import { createSweep, type SweepDeps } from './sweep.ts';
@@ -11,9 +12,10 @@ export interface ActivityDeps {
   reader: LogReader;
   store: Store;
   openMirror: MirrorDeps['openMirror'];
-  laneDepsFor(input: LaneInput): LaneDeps;
+  laneDepsFor(input: Pick<LaneInput, 'lane' | 'runId'>): LaneDeps;
   worker: ControlDeps['worker'];
   retries: Pick<SweepDeps, 'queue' | 'onEnqueued'>;
+  parked: Pick<ParkedDeps, 'registry' | 'observer' | 'onParked'>;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
@@ -24,15 +26,18 @@ export type ActivitiesByQueue = ReturnType<typeof createActivities>;
 /** Everything that workflows have done for them, by its name in their histories. */
 export type Activities = ActivitiesByQueue['control'] & ActivitiesByQueue['lanes'] & ActivitiesByQueue['background'];
 
-export function createActivities({ reader, store, openMirror, laneDepsFor, worker, retries, intervals }: ActivityDeps) {
+export function createActivities(deps: ActivityDeps) {
+  const { reader, store, openMirror, laneDepsFor, worker, retries, intervals } = deps;
+  const { sweepParked, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
   return {
     control: {
       ...createControl({ reader, store, worker }),
       watchPartitions: createWatchPartitions({ reader, intervalMs: intervals.watch }),
       mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
       ...createSweep({ store, ...retries }),
+      sweepParked,
     },
     lanes: { lane: createLane(laneDepsFor) },
-    background: {},
+    background: { replayParked },
   };
 }

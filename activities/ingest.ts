@@ -155,3 +155,8 @@ export function fingerprintOf(record: LogRecord): Fingerprint {
     checksum: record.value === null ? 0 : crc32(record.value),
   };
 }
+
+/** The schema that a message of the Confluent wire format names; 0 when it names none. */
+export function schemaIdOf(value: Buffer): number {
+  return value.length >= 5 && value[0] === 0 ? Math.max(0, value.readInt32BE(1)) : 0;
+}

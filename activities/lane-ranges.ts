@@ -2,7 +2,7 @@
  * Which ranges a lane holds and where they stand: claiming them, checking that the log under them is still the same,
  * and moving them when it is not.
  */
-import type { LaneInput, OutOfRangePolicy } from '../workflows/contracts.ts';
+import type { LaneInput, OutOfRangePolicy, PartitionId } from '../workflows/contracts.ts';
 import { fingerprintOf } from './ingest.ts';
 import type { LaneConnection } from './lane-connection.ts';
 import {
@@ -15,10 +15,34 @@ import {
   type TopicPartition,
 } from './ports.ts';
 
+/** What a lane reads: partitions without an end as they are dealt to it, or some ranges under a scope of their own. */
+export interface LaneWork extends LaneInput {
+  /** Left out for partitions as a whole. One range for each partition. */
+  ranges?: {
+    /** Keys the positions; the run id. */
+    scope: string;
+    /** Exclusive end. */
+    parts: ReadonlyArray<PartitionId & { from: number; to: number; sourceId: number }>;
+  };
+  /** Only the records of this schema (0: those that name none); the others count as absent. */
+  schemaId?: number;
+}
+
+/** The topic of a range was deleted, or made again: what it held is gone. */
+export class LogReplacedError extends Error {
+  override readonly name = 'LogReplacedError';
+  constructor({ topic, partition }: TopicPartition) {
+    super(`${topic}[${partition}] is another log than the one that the range is of`);
+  }
+}
+
 export interface LaneRanges {
   /** Takes the ranges over; those without a position begin where the input says. */
   claim(): Promise<void>;
-  /** Checks each held range against the log, and moves those whose topic was made again. */
+  /**
+   * Checks each held range against the log, and moves those whose topic was made again.
+   * @throws LogReplacedError where it is a range with an end
+   */
   verify(): Promise<void>;
   /**
    * Applies the policy to a position that the log doesn't have (any more).
@@ -28,6 +52,8 @@ export interface LaneRanges {
   /** @throws Error for a partition that the lane doesn't hold */
   of(at: TopicPartition): ClaimedRange;
   held(): readonly ClaimedRange[];
+  /** Whether every range has an end and stands at it. */
+  finished(): boolean;
   advance(at: TopicPartition, next: number): void;
 }
 
@@ -41,9 +67,10 @@ export interface LaneRangesDeps {
 
 const key = ({ topic, partition }: TopicPartition) => `${topic}/${partition}`;
 
-export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRanges {
+export function createLaneRanges(deps: LaneRangesDeps, input: LaneWork): LaneRanges {
   const { reader, connection, observer } = deps;
   const held = new Map<string, ClaimedRange>();
+  const scope = input.ranges?.scope ?? input.consumerGroup;
 
   function of(at: TopicPartition): ClaimedRange {
     const range = held.get(key(at));
@@ -56,22 +83,37 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
   async function claim(): Promise<void> {
     const positions = await connection.positions();
     const bounds = new Map((await asked(() => reader.bounds(input.partitions))).map((found) => [key(found), found]));
+    const topicIdOf = (at: TopicPartition) => bounds.get(key(at))?.topicId ?? null;
     const claimed = await positions.claim({
-      scope: input.consumerGroup,
+      scope,
       runId: input.runId,
       owner: deps.owner,
-      ranges: input.partitions.map(({ topic, partition }) => ({
-        topic,
-        partition,
-        initial: startOf(bounds.get(key({ topic, partition })), input.startPosition),
-        topicId: bounds.get(key({ topic, partition }))?.topicId ?? null,
-        rangeStart: 0,
-        endOffset: null,
-      })),
+      ranges:
+        input.ranges?.parts.map(({ topic, partition, from, to }) => ({
+          topic,
+          partition,
+          initial: from,
+          topicId: topicIdOf({ topic, partition }),
+          rangeStart: from,
+          endOffset: to,
+        })) ??
+        input.partitions.map(({ topic, partition }) => ({
+          topic,
+          partition,
+          initial: startOf(bounds.get(key({ topic, partition })), input.startPosition),
+          topicId: topicIdOf({ topic, partition }),
+          rangeStart: 0,
+          endOffset: null,
+        })),
     });
     held.clear();
     for (const range of claimed) {
       held.set(key(range), range);
+    }
+    for (const part of input.ranges?.parts ?? []) {
+      if (of(part).sourceId !== part.sourceId) {
+        throw new LogReplacedError(part);
+      }
     }
   }
 
@@ -111,12 +153,15 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
   }
 
   async function startOver(range: ClaimedRange, now: PartitionBounds): Promise<void> {
+    if (range.endOffset !== null) {
+      throw new LogReplacedError(range);
+    }
     const positions = await connection.positions();
     const { topic, partition } = range;
     const again = await positions.reincarnate(
       range,
       { from: now.earliest, topicId: now.topicId },
-      { scope: input.consumerGroup, runId: input.runId, owner: deps.owner },
+      { scope, runId: input.runId, owner: deps.owner },
     );
     held.set(key(range), again);
     observer.incident('topic_made_again', { topic, partition, from: range.nextOffset, to: now.earliest });
@@ -135,7 +180,7 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
       await startOver(range, error.bounds);
       return;
     }
-    const to = targetOf(input.outOfRange, earliest, end);
+    const to = Math.min(targetOf(input.outOfRange, earliest, end), range.endOffset ?? Number.POSITIVE_INFINITY);
     const positions = await connection.positions();
     held.set(key(range), await positions.jump(range, to, 'retention', input.runId));
     observer.incident('offsets_lost', { topic, partition, from: range.nextOffset, to });
@@ -147,6 +192,8 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneInput): LaneRa
     outOfRange,
     of,
     held: () => [...held.values()],
+    finished: () =>
+      [...held.values()].every(({ nextOffset, endOffset }) => endOffset !== null && nextOffset >= endOffset),
     advance: (at, next) => {
       held.set(key(at), { ...of(at), nextOffset: next });
     },

@@ -3,17 +3,12 @@
  * time is over or it is told to stop. While one batch is being written the next one is fetched and decoded.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  addTotals,
-  type LaneInput,
-  type LaneProgress,
-  type LaneResult,
-  type LaneTotals,
-  NO_TOTALS,
-} from '../workflows/contracts.ts';
-import { type IngestRules, prepareBatch } from './ingest.ts';
+import type { BreakerPolicy } from '../domain/breaker.ts';
+import { addTotals, type LaneProgress, type LaneResult, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
+import type { RetryScheduler } from './failed-ports.ts';
+import { type IngestRules, prepareBatch, schemaIdOf } from './ingest.ts';
 import { createLaneConnection } from './lane-connection.ts';
-import { createLaneRanges } from './lane-ranges.ts';
+import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
 import { persevere } from './patience.ts';
 import { persist } from './persist.ts';
@@ -32,12 +27,14 @@ import {
   type Store,
   WriteError,
 } from './ports.ts';
+import { createStreamGate } from './stream-gate.ts';
 
 export interface LaneOptions extends IngestRules {
   /** Most records in one batch. */
   maxRecords: number;
   /** How long the first record of a batch waits for more, in milliseconds. */
   lingerMs: number;
+  breaker: BreakerPolicy;
   /** Names this worker in leases and heartbeats. */
   worker: string;
 }
@@ -47,6 +44,7 @@ export interface LaneDeps {
   decoder: EventDecoder;
   store: Store;
   observer: LaneObserver;
+  retries: RetryScheduler;
   options: LaneOptions;
 }
 
@@ -60,13 +58,13 @@ export interface LaneControl {
 const ABORT_GRACE = 1_500;
 
 /** @throws FencedError when another lane took a range over, OffsetOutOfRangeError under the policy `fail` */
-export async function runLane(deps: LaneDeps, input: LaneInput, control: LaneControl): Promise<LaneResult> {
+export async function runLane(deps: LaneDeps, input: LaneWork, control: LaneControl): Promise<LaneResult> {
   const lane = createLane(deps, input, control);
   const sliceEnd = AbortSignal.timeout(input.sliceMs);
   const stop = AbortSignal.any([control.signal, sliceEnd, lane.broken]);
   try {
     await lane.start(stop);
-    while (!stop.aborted) {
+    while (!stop.aborted && !lane.finished()) {
       await lane.read(stop);
     }
   } catch (error) {
@@ -80,7 +78,7 @@ export async function runLane(deps: LaneDeps, input: LaneInput, control: LaneCon
   if (lane.broken.aborted) {
     throw lane.broken.reason;
   }
-  const reason = control.signal.aborted ? 'cancelled' : 'slice-ended';
+  const reason = lane.finished() ? 'finished' : control.signal.aborted ? 'cancelled' : 'slice-ended';
   deps.observer.info('lane hands over', { reason, ...lane.totals() });
   return {
     reason,
@@ -89,8 +87,14 @@ export async function runLane(deps: LaneDeps, input: LaneInput, control: LaneCon
   };
 }
 
-function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
-  const { reader, decoder, store, observer, options } = deps;
+function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
+  const { reader, decoder, store, observer, retries, options } = deps;
+  const gate = createStreamGate({
+    streams: store.streams,
+    observer,
+    policy: options.breaker,
+    now: () => performance.now(),
+  });
   const broken = new AbortController();
   const grace = new AbortController();
   const connection = createLaneConnection(store, () => ranges.held());
@@ -192,13 +196,19 @@ function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
       const asked = performance.now();
       const slices = await session.next({ maxRecords: options.maxRecords, lingerMs: options.lingerMs, signal });
       if (slices.length === 0) {
+        if (session.finished) {
+          await writing; // Until then the ranges do not stand at their ends.
+        }
         return;
       }
       const fetched = performance.now();
-      const batch = await patiently(
-        () => prepareBatch(slices, ranges.of, input.runId, decoder, options, Date.now()),
-        signal,
-      );
+      const batch = await patiently(async () => {
+        await gate.refresh();
+        const wanted = input.schemaId === undefined ? slices : ofSchema(slices, input.schemaId);
+        return prepareBatch(wanted, ranges.of, input.runId, decoder, options, Date.now());
+      }, signal);
+      gate.judge(batch);
+      await patiently(() => gate.announce(), signal);
       const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
       await writing;
       if (broken.signal.aborted) {
@@ -238,6 +248,7 @@ function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
       ranges.advance(slice, slice.next);
       ends.set(`${slice.topic}/${slice.partition}`, slice.endOffset);
     }
+    retries.schedule(result.retries);
     const counts = result.slices.reduce<LaneTotals>(addTotals, NO_TOTALS);
     totals = addTotals(totals, counts);
     observer.batchWritten({
@@ -262,7 +273,24 @@ function createLane(deps: LaneDeps, input: LaneInput, control: LaneControl) {
     await Promise.race([connection.close(), sleep(ABORT_GRACE, undefined, { ref: false })]);
   }
 
-  return { start, read, finish, close, watermarks, totals: () => totals, broken: broken.signal };
+  return {
+    start,
+    read,
+    finish,
+    close,
+    watermarks,
+    finished: () => ranges.finished(),
+    totals: () => totals,
+    broken: broken.signal,
+  };
+}
+
+/** Leaves out the records of other schemas. */
+function ofSchema(slices: readonly LogSlice[], schemaId: number): LogSlice[] {
+  return slices.map((slice) => ({
+    ...slice,
+    records: slice.records.filter(({ value }) => value !== null && schemaIdOf(value) === schemaId),
+  }));
 }
 
 /** How often a stall of the reader is looked for, in milliseconds. */

@@ -104,6 +104,7 @@ export interface IngestionConfig {
   batchMaxRows: number;
   batchLingerMs: number;
   bufferMaxBytes: number;
+  breaker: { share: number; minimum: number; window: number };
   mirrorIntervalMs: number;
 }
 
@@ -254,6 +255,11 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       batchMaxRows: values.INGESTION_BATCH_MAX_ROWS,
       batchLingerMs: values.INGESTION_BATCH_LINGER_MS,
       bufferMaxBytes: values.INGESTION_BUFFER_MAX_BYTES,
+      breaker: {
+        share: values.BREAKER_PERCENT / 100,
+        minimum: values.BREAKER_MIN_EVENTS,
+        window: values.BREAKER_WINDOW_EVENTS,
+      },
       mirrorIntervalMs: values.INGESTION_MIRROR_INTERVAL_MS,
     },
     worker: { maxLanes: values.WORKER_MAX_LANES, host: values.WORKER_HOST, port: values.WORKER_PORT },

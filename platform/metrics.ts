@@ -71,6 +71,12 @@ export function createMetrics() {
       labelNames: ['kind'],
       registers,
     }),
+    parkedRecords: new Gauge({
+      name: 'crm_parked_records',
+      help: 'Records left in Kafka, by topic and state of their stream, as of the last sweep.',
+      labelNames: ['topic', 'state'],
+      registers,
+    }),
     laneStalls: new Counter({
       name: 'crm_lane_stalls_total',
       help: 'Times that a lane began to wait for a server.',

@@ -251,6 +251,21 @@ const ingestion = {
     '67108864',
     'Most that a lane holds in memory ahead of the database; a full buffer stops fetching.',
   ),
+  BREAKER_PERCENT: variable(
+    integer(1, 100, '%'),
+    '50',
+    'When more than this share of the recent events of one topic and schema fails for good, they are left in Kafka until somebody decides; 100 switches that off.',
+  ),
+  BREAKER_MIN_EVENTS: variable(
+    integer(1, 1_000_000, 'events'),
+    '100',
+    'Fewer recent events of a topic and schema than this never trip its circuit breaker.',
+  ),
+  BREAKER_WINDOW_EVENTS: variable(
+    integer(2, 10_000_000, 'events'),
+    '1000',
+    'How many events count as recent; older ones are forgotten by and by, as is what is older than some minutes.',
+  ),
   INGESTION_MIRROR_INTERVAL_MS: variable(
     integer(100, HOUR_MS, 'ms'),
     '5000',

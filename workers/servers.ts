@@ -5,9 +5,10 @@ import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
+import { observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
-import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
+import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import type { Entity } from '../domain/events.ts';
 import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
@@ -67,7 +68,12 @@ export function openServers(
         observePositionMirror(createPositionMirror(kafka, { ...config.kafka, groupId, topics }), metrics, logger),
       laneDepsFor: ({ lane, runId }) => {
         const observer = createLaneObserver(metrics, logger.child({ lane, ingestionId: runId }));
-        return { reader, decoder, store, observer, options };
+        return { reader, decoder, store, observer, retries: queue, options };
+      },
+      parked: {
+        registry: createSchemaLookup(config.registry),
+        observer: createLaneObserver(metrics, logger.child({ component: 'parked' })),
+        onParked: (streams) => observeParked(metrics, streams),
       },
       retries: { queue, onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries) },
       intervals: { watch: WATCH_INTERVAL_MS, mirror: config.ingestion.mirrorIntervalMs },
@@ -99,6 +105,7 @@ function laneOptions({ ingestion, topics, partitions }: Config, worker: string):
     eventTypes: new Set(ingestion.eventTypes),
     entityOfTopic,
     lateWindowMs: partitions.lateWindowDays * DAY_MS,
+    breaker: ingestion.breaker,
     maxRecords: ingestion.batchMaxRows,
     lingerMs: ingestion.batchLingerMs,
     worker,

@@ -1,5 +1,5 @@
 import type { ActivityOptions } from '@temporalio/workflow';
-import { type IngestionSettings, LANE_TASK_QUEUE, NON_RETRYABLE } from './contracts.ts';
+import { BACKGROUND_TASK_QUEUE, type IngestionSettings, LANE_TASK_QUEUE, NON_RETRYABLE } from './contracts.ts';
 
 /** The watch and the mirror run for so long each time, in milliseconds, so that they hardly appear in the history. */
 export const LONG_RUN_MS = 3_600_000;
@@ -50,4 +50,13 @@ export const sweepOptions: ActivityOptions = {
   startToCloseTimeout: '5m',
   heartbeatTimeout: '10s',
   retry: { ...UNTIL_IT_WORKS, maximumAttempts: 3 },
+};
+
+/** One slice of a replay of parked ranges. */
+export const parkedReplayOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: 60_000 + GRACE_MS,
+  heartbeatTimeout: '10s',
+  retry: UNTIL_IT_WORKS,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 };

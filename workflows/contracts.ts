@@ -19,6 +19,11 @@ export function sweepId(consumerGroup: string): string {
   return `crm-ingestion-sweep:${consumerGroup}`;
 }
 
+/** One workflow for each request to redrive or discard failed events. */
+export function redriveWorkflowId(redriveId: string): string {
+  return `crm-redrive:${redriveId}`;
+}
+
 /** Tells which lane a pending activity is, also before its first heartbeat. */
 export function laneActivityId(lane: number): string {
   return `lane-${lane}`;
@@ -157,7 +162,8 @@ export interface LaneInput {
 }
 
 export interface LaneResult {
-  reason: 'slice-ended' | 'cancelled';
+  /** `finished`: ranges with an end were read to it. */
+  reason: 'slice-ended' | 'cancelled' | 'finished';
   totals: LaneTotals;
   /** Next offset of each partition when the lane stopped. */
   watermarks: Array<PartitionId & { next: number }>;
@@ -165,6 +171,40 @@ export interface LaneResult {
 
 export interface SweepInput {
   consumerGroup: string;
+}
+
+/** One replay at a time of what was parked of a stream. */
+export function parkedReplayWorkflowId(consumerGroup: string, { topic, schemaId }: StreamRef): string {
+  return `crm-parked:${consumerGroup}:${topic}:${schemaId}`;
+}
+
+export interface StreamRef {
+  topic: string;
+  /** 0 for messages that name no schema. */
+  schemaId: number;
+}
+
+/** Streams of which something is parked that may be read again. */
+export interface ReadyStreams {
+  ready: StreamRef[];
+}
+
+export interface ParkedReplayRequest extends StreamRef {
+  consumerGroup: string;
+  /** How long one activity reads, in milliseconds. */
+  sliceMs: number;
+  /** Of earlier runs of the workflow. */
+  totals?: LaneTotals;
+}
+
+export interface ParkedReplayInput extends ParkedReplayRequest {
+  runId: string;
+}
+
+export interface ParkedReplayResult {
+  /** Nothing of the stream is parked any more. */
+  finished: boolean;
+  totals: LaneTotals;
 }
 
 /** What one step of a sweep did, in numbers alone. */
@@ -206,5 +246,101 @@ export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
     tombstones: a.tombstones + b.tombstones,
     absent: a.absent + b.absent,
     parked: (a.parked ?? 0) + (b.parked ?? 0),
+  };
+}
+
+export type RedriveAction = 'redrive' | 'discard';
+
+/** What became of the events that a redrive took up. */
+export interface RedriveCounts {
+  processed: number;
+  skipped: number;
+  filtered: number;
+  /** Wait for a retry again. */
+  failed: number;
+  /** Dead letters still. */
+  dead: number;
+  discarded: number;
+  /** Matched but were not tried: claimed by somebody else meanwhile, or redriven too often in vain. */
+  leftOut: number;
+}
+
+/** What to redrive is in PostgreSQL alone. */
+export interface RedriveInput {
+  redriveId: string;
+  action: RedriveAction;
+  /** Most events in a second. */
+  ratePerSecond: number;
+  /** Absent at the first start. */
+  state?: RedriveState;
+}
+
+export interface RedriveState {
+  /** Events up to this id are done. */
+  after: number;
+  /** Of finished slices; the counts in PostgreSQL are exact. */
+  counts: RedriveCounts;
+  paused: boolean;
+  /** Time that finished slices took, in milliseconds. */
+  workedMs: number;
+}
+
+export type RedrivePhase = 'running' | 'pausing' | 'paused' | 'cancelling' | 'cancelled' | 'finished';
+
+export interface RedriveProgress {
+  phase: RedrivePhase;
+  ratePerSecond: number;
+  counts: RedriveCounts;
+  /** Time that it was at work, without pauses, in milliseconds. */
+  workedMs: number;
+}
+
+export interface RedriveSliceInput {
+  redriveId: string;
+  after: number;
+  ratePerSecond: number;
+  /** In milliseconds. */
+  sliceMs: number;
+}
+
+export interface RedriveSliceResult {
+  after: number;
+  counts: RedriveCounts;
+  /** Nothing is left to do. */
+  done: boolean;
+}
+
+/** What a slice heartbeats: the next attempt goes on from there. */
+export interface RedriveSliceProgress {
+  after: number;
+  counts: RedriveCounts;
+  /** Why it waits, null when it does not. */
+  trouble: string | null;
+}
+
+export interface RedriveMoveInput {
+  redriveId: string;
+  to: 'running' | 'paused' | 'finished' | 'cancelled' | 'failed';
+}
+
+export const NO_REDRIVE_COUNTS: RedriveCounts = {
+  processed: 0,
+  skipped: 0,
+  filtered: 0,
+  failed: 0,
+  dead: 0,
+  discarded: 0,
+  leftOut: 0,
+};
+
+export function addRedriveCounts(a: RedriveCounts, b: RedriveCounts): RedriveCounts {
+  return {
+    processed: a.processed + b.processed,
+    skipped: a.skipped + b.skipped,
+    filtered: a.filtered + b.filtered,
+    failed: a.failed + b.failed,
+    dead: a.dead + b.dead,
+    discarded: a.discarded + b.discarded,
+    leftOut: a.leftOut + b.leftOut,
   };
 }

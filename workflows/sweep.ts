@@ -1,13 +1,23 @@
-import { ApplicationFailure, log, proxyActivities, rootCause } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  log,
+  ParentClosePolicy,
+  proxyActivities,
+  rootCause,
+  startChild,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { sweepOptions } from './activity-options.ts';
-import type { SweepCounts, SweepInput } from './contracts.ts';
+import { parkedReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
+import { parkedReplayWorkflow } from './parked-replay.ts';
 
-const { sweepRetries } = proxyActivities<Activities>(sweepOptions);
+const { sweepRetries, sweepParked } = proxyActivities<Activities>(sweepOptions);
 
 /** In order. */
 const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => Promise<SweepCounts>]> = [
   ['retries', sweepRetries],
+  ['parked', replayReady],
 ];
 
 /**
@@ -32,4 +42,28 @@ export async function sweepWorkflow(input: SweepInput): Promise<Record<string, S
     throw ApplicationFailure.nonRetryable(`sweep failed: ${failed.join('; ')}`, 'SweepFailed');
   }
   return done;
+}
+
+/** Parked ranges are read for so long at a time, in milliseconds. */
+const PARKED_SLICE_MS = 60_000;
+
+/** Has what was parked read again where nothing speaks against it any more; one replay of a stream at a time. */
+async function replayReady({ consumerGroup }: SweepInput): Promise<SweepCounts> {
+  const { ready } = await sweepParked({ consumerGroup });
+  let started = 0;
+  for (const stream of ready) {
+    try {
+      await startChild(parkedReplayWorkflow, {
+        workflowId: parkedReplayWorkflowId(consumerGroup, stream),
+        args: [{ consumerGroup, ...stream, sliceMs: PARKED_SLICE_MS }],
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+      });
+      started += 1;
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+        throw error;
+      }
+    }
+  }
+  return { ready: ready.length, started };
 }

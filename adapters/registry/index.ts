@@ -11,6 +11,17 @@ export function createEventDecoder(options: RegistryOptions): EventDecoder {
   return createDecoder(createRegistryClient(options));
 }
 
+/** Asks for schemas by their ids, past all caches. */
+export function createSchemaLookup(options: RegistryOptions): { knows(schemaId: number): Promise<boolean> } {
+  const client = createRegistryClient(options);
+  return {
+    async knows(schemaId) {
+      const answer = await client.schemaById(schemaId);
+      return answer.found || answer.code !== 'unknown_schema';
+    },
+  };
+}
+
 /**
  * Asks whether the registry answers.
  * @returns the latency in milliseconds

@@ -7,6 +7,7 @@ import { createKafka, type KafkaClient } from '../../adapters/kafka/client.ts';
 import { createEventProducer, type OutgoingRecord } from '../../adapters/kafka/producer.ts';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
 import { createEventDecoder, registerSchemas } from '../../adapters/registry/index.ts';
+import type { BreakerPolicy } from '../../domain/breaker.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import type { LaneInput, LaneProgress, LaneResult } from '../../workflows/contracts.ts';
 import { required } from './database.ts';
@@ -80,7 +81,7 @@ export function recordingObserver() {
 /** A store, reader and decoder as a worker has them, to run lanes with. */
 export async function createLaneHarness(
   client: KafkaClient,
-  options: { maxRecords?: number; reader?: LogReader } = {},
+  options: { maxRecords?: number; reader?: LogReader; breaker?: BreakerPolicy; registryUrl?: string } = {},
 ) {
   const { pool, store, runId, url } = await createTestStore();
   const reader = createLogReader(client, { maxWaitMs: 500 });
@@ -88,10 +89,12 @@ export async function createLaneHarness(
   const seen = recordingObserver();
   const deps: LaneDeps = {
     reader: options.reader ?? reader,
-    decoder: createEventDecoder(testRegistry()),
+    decoder: createEventDecoder({ ...testRegistry(), ...(options.registryUrl && { url: options.registryUrl }) }),
     store,
     observer: seen.observer,
+    retries: { schedule: () => {} },
     options: {
+      breaker: options.breaker ?? { share: 1, minimum: 1, window: 1_000 },
       maxRecords: options.maxRecords ?? 2_000,
       lingerMs: 20,
       worker: 'test',

@@ -1,37 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { createRegistryClient } from '../../adapters/registry/client.ts';
 import { createDecoder } from '../../adapters/registry/decoder.ts';
 import { createEventDecoder, registerSchemas } from '../../adapters/registry/index.ts';
 import { type AvroRecord, SCHEMAS } from '../../domain/schemas.ts';
 import { testRegistry } from '../helpers/lane-harness.ts';
+import { openRegistryDoor } from '../helpers/registry-door.ts';
 import { lead } from '../unit/domain/sound.ts';
 import { encodeAs, framed } from '../unit/registry/writer.ts';
 
 const SOUND = encodeAs(SCHEMAS.leads, lead());
-
-/** A door to the real registry that remembers what was asked for. */
-async function openCountingDoor(): Promise<{ url: string; paths: string[] }> {
-  const { hostname, port, pathname } = new URL(testRegistry().url);
-  const paths: string[] = [];
-  const door = createServer((incoming, response) => {
-    const { method, headers, url: path = '' } = incoming;
-    paths.push(path.slice(pathname.length));
-    const onward = request({ hostname, port, path, method, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 500, answer.headers);
-      answer.pipe(response);
-    });
-    incoming.pipe(onward);
-  });
-  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    door.closeAllConnections();
-    door.close();
-  });
-  return { url: `http://127.0.0.1:${(door.address() as AddressInfo).port}${pathname}`, paths };
-}
 
 /** Registers a schema that nobody has, in which a lead is written just the same. @returns its id */
 function registerAnother(): Promise<number> {
@@ -41,7 +19,7 @@ function registerAnother(): Promise<number> {
 
 it('messages that come at once with a new schema make one request, later ones none', async () => {
   const id = await registerAnother();
-  const door = await openCountingDoor();
+  const door = await openRegistryDoor();
   const decoder = createEventDecoder({ ...testRegistry(), url: door.url });
   const decoded = await Promise.all(Array.from({ length: 500 }, () => decoder.decode(framed(id, SOUND))));
   expect(decoded.filter(({ ok }) => ok)).toHaveLength(500);
@@ -50,7 +28,7 @@ it('messages that come at once with a new schema make one request, later ones no
 });
 
 it('a flood of messages with an id that does not exist makes one question', async () => {
-  const door = await openCountingDoor();
+  const door = await openRegistryDoor();
   const decoder = createEventDecoder({ ...testRegistry(), url: door.url });
   const value = framed(2_000_000_000, SOUND);
   await Promise.all(Array.from({ length: 500 }, () => decoder.decode(value)));
@@ -83,7 +61,7 @@ it('registering writes nothing into a registry that has it all', async () => {
     opportunities: `crm.opportunities.${suffix}`,
   };
   await registerSchemas(testRegistry(), topics);
-  const door = await openCountingDoor();
+  const door = await openRegistryDoor();
   await registerSchemas({ ...testRegistry(), url: door.url }, topics);
   expect(door.paths.filter((path) => path.endsWith('/versions'))).toEqual([]);
   expect(door.paths).toContain(`/subjects/${topics.leads}-value`);

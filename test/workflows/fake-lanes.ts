@@ -11,6 +11,12 @@ import {
 } from '../../workflows/contracts.ts';
 import { describePartitions } from '../../workflows/deal.ts';
 
+/** What the ingestion workflow has done for it. */
+type IngestionActivities = Pick<
+  Activities,
+  'startRun' | 'finishRun' | 'seekPosition' | 'mirrorPositions' | 'watchPartitions' | 'lane'
+>;
+
 export function leads(...partitions: number[]): PartitionId[] {
   return partitions.map((partition) => ({ topic: 'crm.leads', partition }));
 }
@@ -68,7 +74,7 @@ export class FakeLanes {
     return slice;
   }
 
-  readonly activities: Activities = {
+  readonly activities: IngestionActivities = {
     startRun: async () => {
       this.calls.push('startRun');
       if (this.startRunFailure) throw this.startRunFailure;
@@ -83,7 +89,6 @@ export class FakeLanes {
       if (to === 13) throw ApplicationFailure.nonRetryable('crm.leads[0] has the offsets 20 to 90: 13 is none of them');
       return { topic, partition, from: 7, to: typeof to === 'number' ? to : 0 };
     },
-    sweepRetries: async () => ({ due: 0, enqueued: 0 }),
     mirrorPositions: async () => {
       this.calls.push('mirrorPositions');
       if (this.mirrorFailure) throw this.mirrorFailure;
