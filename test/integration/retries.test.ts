@@ -1,0 +1,209 @@
+import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { sql } from 'slonik';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { lead } from '../helpers/batches.ts';
+import { required } from '../helpers/database.ts';
+import { ids } from '../helpers/wire-leads.ts';
+import { createRetryHarness } from './retries-harness.ts';
+
+const SOON = { timeout: 30_000, interval: 50 };
+
+/** Makes PostgreSQL refuse leads for as long as they are listed, as a foreign key would. */
+async function refuseLeads({ pool }: Awaited<ReturnType<typeof createRetryHarness>>, refused: string[]) {
+  await pool.query(sql.unsafe`CREATE TABLE refused (event_id TEXT COLLATE "C" PRIMARY KEY)`);
+  await pool.query(sql.unsafe`INSERT INTO refused SELECT unnest(${sql.array(refused, 'text')})`);
+  await pool.query(sql.unsafe`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF EXISTS (SELECT 1 FROM refused r WHERE r.event_id = NEW.event_id) THEN
+        RAISE EXCEPTION 'refused' USING ERRCODE = '23503';
+      END IF;
+      RETURN NEW;
+    END $$`);
+  await pool.query(sql.unsafe`
+    CREATE TRIGGER refuse BEFORE INSERT ON analytics.crm_leads_staging FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  return { heal: (id: string) => pool.query(sql.unsafe`DELETE FROM refused WHERE event_id = ${id}`) };
+}
+
+describe('retries', () => {
+  it('stage what has become sound, count themselves, and leave no job behind', async () => {
+    const harness = await createRetryHarness();
+    const retries = await harness.failLeads(ids('a', 20));
+    harness.startWorker();
+    harness.queue.schedule(retries);
+    await expect.poll(harness.statuses, SOON).toEqual({ resolved: 20 });
+    expect(await harness.count('crm_leads_staging')).toBe(20);
+    await expect.poll(() => harness.queue.depth(), SOON).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
+    const runs = await harness.pool.manyFirst(sql.unsafe`
+      SELECT kind FROM analytics.crm_runs WHERE run_id IN (SELECT ingestion_id FROM analytics.crm_leads_staging)`);
+    expect(runs).toEqual(['retry']);
+    expect(await harness.metrics.registry.getSingleMetricAsString('crm_retries_total')).toContain(
+      'crm_retries_total{outcome="processed"} 20',
+    );
+  });
+
+  it('go on until the event can be written', async () => {
+    const harness = await createRetryHarness();
+    const retries = await harness.failLeads(['a', 'b']);
+    const { heal } = await refuseLeads(harness, ['a']);
+    harness.startWorker();
+    harness.queue.schedule(retries);
+    await expect.poll(async () => (await harness.failedEvents())[0]?.attempts, SOON).toBeGreaterThanOrEqual(3);
+    await heal('a');
+    await expect.poll(harness.statuses, SOON).toEqual({ resolved: 2 });
+  });
+
+  it('end as a dead letter when nothing helps, and then leave it alone', async () => {
+    const harness = await createRetryHarness();
+    const [retry] = await harness.failLeads(['a']);
+    await refuseLeads(harness, ['a']);
+    harness.startWorker();
+    harness.queue.schedule([retry!]);
+    await expect.poll(harness.statuses, SOON).toEqual({ dead: 1 });
+    const [dead] = await harness.failedEvents();
+    await harness.queue.addDue([{ ...retry!, attempts: dead!.attempts }]);
+    await expect.poll(() => harness.queue.depth(), SOON).toMatchObject({ waiting: 0, active: 0 });
+    expect(await harness.failedEvents()).toEqual([dead]);
+  });
+
+  it('do nothing when they come for an attempt that was made already', async () => {
+    const harness = await createRetryHarness();
+    const [retry] = await harness.failLeads(['a']);
+    harness.startWorker();
+    await harness.queue.addDue([{ ...retry!, attempts: 7 }]);
+    await expect.poll(() => harness.queue.depth(), SOON).toMatchObject({ waiting: 0, active: 0 });
+    expect(await harness.statuses()).toEqual({ failed: 1 });
+    await harness.queue.addDue([retry!]);
+    await expect.poll(harness.statuses, SOON).toEqual({ resolved: 1 });
+  });
+
+  it('leave one row when they race with each other and with a lane that reads the event again', async () => {
+    const harness = await createRetryHarness();
+    const names = ids('race', 30);
+    const retries = await harness.failLeads(names);
+    for (const _ of [1, 2, 3]) harness.startWorker();
+    // Other ids for the same retries: none of them knows of the others.
+    const doubles = retries.map(({ failedId, attempts }) => ({
+      name: 'retry' as const,
+      data: { failedId, attempts },
+    }));
+    const rough = new Queue(harness.config.retries.queue.name, {
+      connection: harness.redis,
+      prefix: harness.config.retries.queue.prefix,
+    });
+    await Promise.all([
+      harness.queue.addDue(retries),
+      rough.addBulk([...doubles, ...doubles]),
+      harness.rereadLead(names.map((id) => lead(id))),
+    ]);
+    await expect.poll(harness.statuses, SOON).toEqual({ resolved: 30 });
+    await expect.poll(() => harness.queue.depth(), SOON).toMatchObject({ waiting: 0, active: 0 });
+    expect(await harness.count('crm_leads_staging')).toBe(30);
+    expect(await harness.count('crm_event_ledger')).toBe(30);
+    expect((await harness.failedEvents()).map(({ attempts }) => attempts)).toEqual(names.map(() => 1));
+  });
+
+  it('are one job however often they are added', async () => {
+    const { failLeads, queue, sweep } = await createRetryHarness();
+    const retries = await failLeads(ids('a', 5));
+    await queue.addDue(retries);
+    await queue.addDue(retries);
+    expect(await sweep()).toEqual({ due: 5, enqueued: 5 });
+    expect(await queue.depth()).toEqual({ waiting: 5, delayed: 0, active: 0, failed: 0 });
+  });
+
+  it('wait for their time', async () => {
+    const { failLeads, queue, startWorker, statuses } = await createRetryHarness();
+    const retries = await failLeads(['now', 'later']);
+    startWorker();
+    await queue.addDue([retries[0]!, { ...retries[1]!, dueAt: Date.now() + 3_600_000 }]);
+    await expect.poll(statuses, SOON).toEqual({ resolved: 1, failed: 1 });
+    expect(await queue.depth()).toEqual({ waiting: 0, delayed: 1, active: 0, failed: 0 });
+  });
+
+  it('are taken over from a worker that died', async () => {
+    const { failLeads, queue, config, startWorker, statuses } = await createRetryHarness();
+    const retries = await failLeads(['a']);
+    const connection = new Redis(config.redis.url, { maxRetriesPerRequest: null });
+    const taken = Promise.withResolvers<void>();
+    const { name, prefix } = config.retries.queue;
+    const doomed = new Worker(
+      name,
+      () => {
+        taken.resolve();
+        return new Promise(() => {});
+      },
+      // As a process that was killed: nobody renews its lock, and it looks for stalled jobs as often as ours do.
+      { connection, prefix, lockDuration: 1_000, skipLockRenewal: true, stalledInterval: 5_000 },
+    );
+    onTestFinished(async () => {
+      await doomed.close(true);
+      connection.disconnect();
+    });
+    await queue.addDue(retries);
+    await taken.promise;
+    startWorker();
+    await expect.poll(statuses, SOON).toEqual({ resolved: 1 });
+  });
+
+  it('hold no payload: nothing of an event is anywhere in Redis', async () => {
+    const harness = await createRetryHarness();
+    const retries = await harness.failLeads(['canary-5d1e']);
+    await refuseLeads(harness, ['canary-5d1e']);
+    harness.startWorker();
+    await harness.queue.addDue(retries);
+    await harness.queue.addDue([{ ...retries[0]!, attempts: 9, dueAt: Date.now() + 3_600_000 }]);
+    await expect.poll(async () => (await harness.failedEvents())[0]?.attempts, SOON).toBeGreaterThanOrEqual(2);
+    const keys = await harness.redis.keys(`${harness.config.retries.queue.prefix}:*`);
+    const dumps = await Promise.all(keys.map((key) => harness.redis.dumpBuffer(key)));
+    const everything = [...keys, ...dumps.map((dump) => dump?.toString('latin1') ?? '')].join('\n');
+    expect(everything).toContain('failedId');
+    expect(everything).not.toContain('canary');
+    expect(everything).not.toContain('ada@example.com');
+  });
+});
+
+describe('while a server is away', () => {
+  it('an event is not charged for a database that does not answer, and is retried once it does', async () => {
+    const harness = await createRetryHarness();
+    const retries = await harness.failLeads(['a']);
+    await harness.pool.query(sql.unsafe`ALTER TABLE analytics.crm_failed_events RENAME TO away`);
+    harness.startWorker();
+    await harness.queue.addDue(retries);
+    await expect.poll(() => harness.queue.depth(), SOON).toMatchObject({ delayed: 1 });
+    await harness.pool.query(sql.unsafe`ALTER TABLE analytics.away RENAME TO crm_failed_events`);
+    await expect.poll(harness.failedEvents, SOON).toMatchObject([{ status: 'resolved', attempts: 1 }]);
+    expect(harness.logger.lines.filter(({ message }) => message === 'retries wait')).toHaveLength(1);
+    expect(harness.logger.lines.filter(({ message }) => message === 'retries go on')).toHaveLength(1);
+  });
+});
+
+/**
+ * FLUSHDB on a database of this file's own: FLUSHALL would also take the queues of other tests from the Redis they
+ * share. For one queue it is the same.
+ */
+const OWN_DATABASE = String(1 + (process.pid % 15));
+
+describe('a Redis that forgets everything', () => {
+  it('in the middle of 10,000 retries loses none', async () => {
+    const url = new URL(required('REDIS_URL'));
+    url.pathname = `/${OWN_DATABASE}`;
+    const harness = await createRetryHarness({
+      REDIS_URL: url.href,
+      RETRY_RATE_PER_SECOND: '100000',
+      RETRY_CONCURRENCY: '16',
+    });
+    const retries = [...(await harness.failLeads(ids('a', 5_000))), ...(await harness.failLeads(ids('b', 5_000)))];
+    harness.queue.schedule(retries);
+    await vi.waitUntil(async () => (await harness.queue.depth()).waiting === 10_000, SOON);
+    harness.startWorker();
+    await vi.waitUntil(async () => ((await harness.statuses()).resolved ?? 0) > 1_000, SOON);
+    await harness.redis.flushdb();
+    expect((await harness.statuses()).failed).toBeGreaterThan(1_000);
+    await harness.sweep();
+    await expect.poll(harness.statuses, { timeout: 240_000, interval: 200 }).toEqual({ resolved: 10_000 });
+    expect(await harness.count('crm_leads_staging')).toBe(10_000);
+    // Some 20 s on a machine that does nothing else.
+  }, 300_000);
+});
