@@ -1,6 +1,6 @@
 import { correctionToWireEvent } from '../domain/correction.ts';
 import type { FailedEvent } from './failed-ports.ts';
-import { type Checked, deliver, deliverDecoded, type IngestRules } from './ingest.ts';
+import { type Checked, deliverDecoded, type IngestRules } from './ingest.ts';
 import type { Decoded, EventDecoder } from './ports.ts';
 
 /** A correction comes without a schema. */
@@ -17,14 +17,24 @@ export async function deliverFailed(
   rules: IngestRules,
   now: number,
 ): Promise<Checked> {
+  return deliverDecoded(record, source.topic, await decodeFailed({ record, correction }, decoder), rules, now);
+}
+
+/**
+ * A failed event as a person corrected it, else as its record says.
+ * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
+ */
+export async function decodeFailed(
+  { record, correction }: Pick<FailedEvent, 'record' | 'correction'>,
+  decoder: EventDecoder,
+): Promise<Decoded> {
   if (correction !== null) {
-    return deliverDecoded(record, source.topic, decodedCorrection(correction), rules, now);
+    return decodedCorrection(correction);
   }
-  const delivery = await deliver(record, source.topic, decoder, rules, now);
-  if (delivery === null) {
+  if (record.value === null) {
     throw new TypeError('a tombstone never fails, yet one is kept as a failed event');
   }
-  return delivery;
+  return decoder.decode(record.value);
 }
 
 function decodedCorrection(correction: unknown): Decoded {

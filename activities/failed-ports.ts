@@ -2,6 +2,7 @@
  * Failed events after their failure: how they are taken up again, and what then becomes of them. Like ports.ts, nothing
  * here names a client library.
  */
+import type { EventJson } from '../domain/event-json.ts';
 import type { Delivery, LogRecord, TopicPartition } from './ports.ts';
 
 /** Where a record came from, also when its topic was made again since. */
@@ -39,6 +40,8 @@ export interface SettledDelivery {
   outcome: SettledOutcome;
   /** What it becomes if it is rejected, or if PostgreSQL refuses it. */
   verdict: Verdict;
+  /** The event as a rule mended it, to be kept beside its message if that helped. */
+  mended?: { event: EventJson; by: string } | undefined;
 }
 
 /** `slice` is of no meaning here. */

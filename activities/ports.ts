@@ -8,6 +8,7 @@ import type { Rejection } from '../domain/failures.ts';
 import type { StagedEvent } from '../domain/staging.ts';
 import type { LaneTotals } from '../workflows/contracts.ts';
 import type { DueRetry, FailedEvents, Settler, Sources, Verdict } from './failed-ports.ts';
+import type { Redrives } from './redrive-ports.ts';
 import type { Streams } from './stream-ports.ts';
 
 // ---------------------------------------------------------------- the log (Kafka)
@@ -330,6 +331,7 @@ export interface Store {
   settler: Settler;
   sources: Sources;
   streams: Streams;
+  redrives: Redrives;
 }
 
 export interface Runs {

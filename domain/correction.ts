@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 const ENVELOPE_FIELDS = ['id', 'eventId', 'eventType', 'organizationId', 'timestamp', 'data', 'metadata'];
 
 type Fields = Readonly<Record<string, unknown>>;
-type Scalar = string | number | null;
+export type Scalar = string | number | null;
 
 /** Ends the reading at the first problem; `correctionToWireEvent` turns it into its answer. */
 class Malformed extends Error {
@@ -84,6 +84,11 @@ const EXPECTED: Record<FieldKind, string> = {
   day: 'a day such as 2026-01-31, an ISO 8601 time with a zone, or a whole number of milliseconds since 1970',
   decimal: 'a number, or a text such as 1250.00',
 };
+
+/** A value that a person wrote as one of a kind; undefined for a value that is of another. */
+export function readScalar(kind: FieldKind, value: unknown): Scalar | undefined {
+  return READ[kind](value);
+}
 
 /** For each kind, how a value is read as it; undefined for a value that is of another. */
 const READ: Record<FieldKind, (value: unknown) => Scalar | undefined> = {

@@ -35,6 +35,7 @@ export function openStore(
       settler: forwarded(async () => (await get()).settler),
       sources: forwarded(async () => (await get()).sources),
       streams: forwarded(async () => (await get()).streams),
+      redrives: forwarded(async () => (await get()).redrives),
     },
     ping: async () => pingDatabase((await guarded(() => opened.get())).pool),
     close: () => opened.close(),

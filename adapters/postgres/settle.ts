@@ -49,6 +49,9 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
   const logged = deliveries.flatMap(({ failed, outcome }) =>
     failed === null ? [] : [{ offset: outcome.record.offset, at: failed.loggedAt }],
   );
+  const mended = deliveries.flatMap((delivery, index) =>
+    delivery.mended === undefined ? [] : [{ ord: index + 1, ...delivery.mended }],
+  );
   return sql.type(settledRow)`
     WITH wanted AS MATERIALIZED (
       SELECT * FROM unnest(
@@ -97,7 +100,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
       RETURNING topic, partition, "offset", topic_incarnation
     ),
     ${keptStep(runId)},
-    ${settlingSteps({ runId, cause, redriveId, logged })},
+    ${settlingSteps({ runId, cause, redriveId, logged, mended })},
     moved_in AS (
       INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
       SELECT o.source_id, o.partition, ${cause}, 'unread', o.status, count(*), ${runId}::uuid

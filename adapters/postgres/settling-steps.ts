@@ -8,6 +8,7 @@
  *   moved      the books
  */
 import { type FragmentSqlToken, sql } from 'slonik';
+import type { EventJson } from '../../domain/event-json.ts';
 import type { BatchColumns } from './batch-columns.ts';
 import { bigints, instants, ints, texts } from './column-fragments.ts';
 
@@ -56,9 +57,20 @@ export interface SettlingOptions {
   redriveId: string | null;
   /** Where the log rows of the claimed events are: what the planner finds their partitions by. */
   logged: ReadonlyArray<{ offset: number; at: number }>;
+  /** Events that a rule mended; `ord` is that of their deliveries. */
+  mended?: readonly Mended[];
 }
 
-export function settlingSteps({ runId, cause, redriveId, logged }: SettlingOptions): FragmentSqlToken {
+export interface Mended {
+  ord: number;
+  event: EventJson;
+  by: string;
+}
+
+/** The correction that worked is kept; one that did not must not be taken for a person's later. */
+const HELPED = sql.fragment`m.event IS NOT NULL AND o.status NOT IN ('failed', 'dead')`;
+
+export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: SettlingOptions): FragmentSqlToken {
   // Reading again is not an attempt at the event, it just happened to come by.
   const attempt = cause === 'reread' ? 0 : 1;
   return sql.fragment`
@@ -79,10 +91,17 @@ export function settlingSteps({ runId, cause, redriveId, logged }: SettlingOptio
           redrives = CASE WHEN ${cause} = 'redrive' THEN f.redrives + 1 ELSE f.redrives END,
           redrive_id = COALESCE(${redriveId}::uuid, f.redrive_id),
           next_attempt_at = CASE WHEN o.status = 'failed' THEN i.next_attempt_at END,
+          correction = CASE WHEN ${HELPED} THEN m.event::jsonb ELSE f.correction END,
+          corrected_by = CASE WHEN ${HELPED} THEN m.by ELSE f.corrected_by END,
+          corrected_at = CASE WHEN ${HELPED} THEN clock_timestamp() ELSE f.corrected_at END,
           run_id = ${runId}::uuid, updated_at = clock_timestamp()
       FROM claimed c
       JOIN outcome o ON o.failed_id = c.failed_id
       LEFT JOIN rejection i ON i.ord = o.ord
+      LEFT JOIN unnest(
+        ${bigints(mended.map(({ ord }) => ord))}, ${texts(mended.map(({ event }) => JSON.stringify(event)))},
+        ${texts(mended.map(({ by }) => by))}
+      ) AS m(ord, event, by) ON m.ord = o.ord
       WHERE f.failed_id = c.failed_id
         AND (c.was IN ('failed', 'dead') OR (c.was = 'discarded' AND o.status NOT IN ('failed', 'dead')))
       RETURNING f.failed_id, f.attempts, f.errors, f.next_attempt_at, c.was, c.logged_at, o.ord, o.status

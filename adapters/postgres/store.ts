@@ -7,6 +7,7 @@ import { guarded } from './errors.ts';
 import { createFailedEvents } from './failed-events.ts';
 import { createPartitionKeeper, dayOf, type PartitionInterval, type PartitionKeeper } from './partitions.ts';
 import { createPositions, moveLeases } from './positions.ts';
+import { createRedrives } from './redrives.ts';
 import { createRuns } from './runs.ts';
 import { settle } from './settle.ts';
 import { createSources } from './sources.ts';
@@ -41,6 +42,7 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
     },
     sources: createSources(pool),
     streams: createStreams(pool),
+    redrives: createRedrives(pool),
   };
 }
 

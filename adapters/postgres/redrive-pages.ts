@@ -1,0 +1,107 @@
+/** The failed events of a redrive: which are next, which are staged already, and how they are given up. */
+import { type CommonQueryMethods, sql } from 'slonik';
+import { z } from 'zod';
+import type { Redrive, RedrivePage, RedriveScope, RedriveWindow } from '../../activities/redrive-ports.ts';
+import { bigints, instants, texts } from './column-fragments.ts';
+import { matchesFilter } from './failed-filter.ts';
+
+/**
+ * `updated_at` is the time of the last attempt, so a correction after it is new; so is a rule that the last redrive did
+ * not have.
+ * @see Redrives.page
+ */
+export async function redrivePage(
+  connection: CommonQueryMethods,
+  { redriveId, action, filter, fix, force, lastFailedId }: RedriveScope,
+  { after, limit, mostRedrives }: RedriveWindow,
+): Promise<RedrivePage | null> {
+  const rule = fix === null ? null : JSON.stringify(fix);
+  const rows = await connection.any(sql.type(z.object({ failedId: z.number(), leftOut: z.boolean() }))`
+    SELECT f.failed_id AS "failedId",
+      CASE
+        WHEN f.redrives < ${mostRedrives} OR ${force} OR ${action === 'discard'} THEN false
+        WHEN f.corrected_at > f.updated_at THEN false
+        WHEN ${rule}::jsonb IS NULL THEN true
+        ELSE EXISTS (
+          SELECT 1 FROM analytics.crm_redrives last WHERE last.redrive_id = f.redrive_id AND last.fix = ${rule}::jsonb
+        )
+      END AS "leftOut"
+    FROM analytics.crm_failed_events f
+    WHERE f.status IN ('failed', 'dead') AND ${matchesFilter(filter)}
+      AND f.failed_id > ${after} AND f.failed_id <= ${lastFailedId}
+      AND f.redrive_id IS DISTINCT FROM ${redriveId}::uuid
+    ORDER BY f.failed_id
+    LIMIT ${limit}
+  `);
+  const last = rows.at(-1);
+  if (last === undefined) return null;
+  const failedIds = rows.filter(({ leftOut }) => !leftOut).map(({ failedId }) => failedId);
+  return { failedIds, leftOut: rows.length - failedIds.length, last: last.failedId };
+}
+
+/** @see Redrives.known */
+export async function knownEvents(
+  connection: CommonQueryMethods,
+  eventIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const known = await connection.anyFirst(sql.type(z.object({ event_id: z.string() }))`
+    SELECT l.event_id FROM analytics.crm_event_ledger l WHERE l.event_id = ANY (${texts(eventIds)})
+  `);
+  return new Set(known);
+}
+
+/** @see Redrives.discard */
+export async function discardEvents(
+  connection: CommonQueryMethods,
+  { redriveId, reason, requestedBy }: Redrive,
+  failedIds: readonly number[],
+): Promise<number> {
+  const logged = await connection.anyFirst(sql.type(z.object({ at: z.number() }))`
+    SELECT DISTINCT event_timestamp AS at FROM analytics.crm_failed_events WHERE failed_id = ANY (${bigints(failedIds)})
+  `);
+  return connection.oneFirst(sql.type(z.object({ discarded: z.number() }))`
+    WITH claimed AS MATERIALIZED (
+      SELECT f.failed_id, f.status AS was, s.incarnation
+      FROM analytics.crm_failed_events f
+      JOIN analytics.crm_sources s ON s.source_id = f.source_id
+      WHERE f.failed_id = ANY (${bigints(failedIds)}) AND f.status IN ('failed', 'dead')
+        AND f.redrive_id IS DISTINCT FROM ${redriveId}::uuid
+      FOR UPDATE OF f SKIP LOCKED
+    ),
+    discarded AS (
+      UPDATE analytics.crm_failed_events f
+      SET status = 'discarded', settled_as = 'discarded', settled_at = clock_timestamp(), next_attempt_at = NULL,
+          discard_reason = ${reason}, redrive_id = ${redriveId}::uuid
+      FROM claimed c
+      WHERE f.failed_id = c.failed_id
+      RETURNING f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors, c.was,
+        c.incarnation
+    ),
+    relogged AS (
+      UPDATE analytics.crm_events_log log
+      SET processing_status = 'discarded', processed_at = now(), retry_count = d.attempts,
+          metadata = COALESCE(log.metadata, '{}') || jsonb_build_object(
+            'errors', d.errors, 'discarded', jsonb_build_object('by', ${requestedBy}::text, 'reason', ${reason}::text)
+          )
+      FROM discarded d
+      WHERE log.event_timestamp = ANY (${instants(logged)})
+        AND log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
+        AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
+      RETURNING 1
+    ),
+    moved AS (
+      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
+      SELECT source_id, partition, 'discard', was, 'discarded', count(*), ${redriveId}::uuid
+      FROM discarded
+      GROUP BY source_id, partition, was
+      RETURNING 1
+    ),
+    counted AS (
+      UPDATE analytics.crm_redrives
+      SET discarded = discarded + (SELECT count(*) FROM discarded)
+      WHERE redrive_id = ${redriveId}::uuid
+      RETURNING 1
+    )
+    SELECT count(*) AS discarded FROM discarded
+  `);
+}
