@@ -1,0 +1,96 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import { WorkflowFailedError } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Activities } from '../../activities/index.ts';
+import { temporalTestServer } from '../../stack/index.ts';
+import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
+import type { sweepWorkflow } from '../../workflows/index.ts';
+
+type Steps = Pick<Activities, 'sweepRetries' | 'sweepParked'>;
+
+let env: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+let sweeps = 0;
+
+beforeAll(async () => {
+  const logger = new DefaultLogger('ERROR', () => undefined);
+  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
+  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
+  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+  env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
+  });
+});
+
+afterAll(() => env?.teardown());
+
+/** One sweep over steps that do as told; its history must replay. */
+async function sweep(steps: Partial<Steps>) {
+  sweeps += 1;
+  const workflowId = `sweep-${sweeps}`;
+  const activities: Steps = {
+    sweepRetries: async () => ({ due: 3, enqueued: 3 }),
+    sweepParked: async () => ({ ready: [] }),
+    ...steps,
+  };
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: CONTROL_TASK_QUEUE,
+    workflowBundle,
+    activities,
+  });
+  const result = await worker.runUntil(
+    env.client.workflow
+      .execute<typeof sweepWorkflow>('sweepWorkflow', {
+        workflowId,
+        taskQueue: CONTROL_TASK_QUEUE,
+        args: [{ consumerGroup: 'group' }],
+      })
+      .catch((error: unknown) => error),
+  );
+  const history = await env.client.workflow.getHandle(workflowId).fetchHistory();
+  await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+  return { result, events: history.events?.length ?? 0 };
+}
+
+it('tells what each step did, in few events of history', async () => {
+  const { result, events } = await sweep({});
+  expect(result).toMatchObject({ retries: { due: 3, enqueued: 3 } });
+  expect(events).toBeLessThan(40);
+});
+
+it('does the steps after one that fails, and says which failed', async () => {
+  let parkedSwept = 0;
+  const { result } = await sweep({
+    sweepRetries: async () => {
+      throw ApplicationFailure.nonRetryable('Redis does not answer');
+    },
+    sweepParked: async () => {
+      parkedSwept += 1;
+      return { ready: [] };
+    },
+  });
+  expect(parkedSwept).toBe(1);
+  expect(result).toBeInstanceOf(WorkflowFailedError);
+  expect((result as WorkflowFailedError).cause?.message).toBe('sweep failed: retries: Redis does not answer');
+});
+
+it('tries a step again that fails for a moment, and not for ever', async () => {
+  let tries = 0;
+  const { result } = await sweep({
+    sweepRetries: async () => {
+      tries += 1;
+      throw new Error('Redis does not answer');
+    },
+  });
+  expect(tries).toBe(3);
+  expect(result).toBeInstanceOf(WorkflowFailedError);
+});
