@@ -1,0 +1,93 @@
+/** Failed events as they are shown: decoded where that is possible, and masked for those who may not see personal data. */
+import type { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { DeadLetter, WholeDeadLetter } from '../../activities/dead-letter-ports.ts';
+import { type EventDecoder, RegistryUnavailableError } from '../../activities/ports.ts';
+import { eventToJson } from '../../domain/event-json.ts';
+import { failureClassOf } from '../../domain/failure-class.ts';
+import { maskEvent, maskOpen } from '../../domain/masking.ts';
+import type { ApiEnv } from '../env.ts';
+import type { Principal } from '../principal.ts';
+import type { DeadLetterSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
+
+type Item = z.infer<typeof DeadLetterSchema>;
+type Whole = z.infer<typeof WholeDeadLetterSchema>;
+
+const FIRST_BYTES = 256;
+
+/** Whether someone may see personal data. */
+export function maySeePersonalData(principal: Principal): boolean {
+  return principal.permissions.has('pii:read');
+}
+
+/** A line of a list. @param open whether personal data is shown */
+export function itemOf(letter: DeadLetter, open: boolean): Item {
+  const { failedId, errorCode, errorDetail, field, sqlstate, status, topic, partition, offset, ...rest } = letter;
+  const shown = (id: string | null) => (id === null || open ? id : maskOpen(id));
+  return {
+    ...{ id: failedId, status, topic, partition, offset },
+    error: { code: errorCode, class: failureClassOf(errorCode), detail: errorDetail, field, sqlstate },
+    eventId: shown(rest.eventId),
+    eventType: rest.eventType,
+    organizationId: shown(rest.organizationId),
+    schemaId: rest.schemaId,
+    fingerprint: rest.fingerprint,
+    attempts: rest.attempts,
+    redrives: rest.redrives,
+    nextAttemptAt: rest.nextAttemptAt,
+    settledAs: rest.settledAs,
+    createdAt: rest.createdAt,
+    updatedAt: rest.updatedAt,
+  };
+}
+
+/** Everything of one but its bytes. @param open whether personal data is shown */
+export async function wholeOf(letter: WholeDeadLetter, decoder: EventDecoder, open: boolean): Promise<Whole> {
+  const { event, undecodable } = await decoded(letter.value, decoder);
+  const shown = (json: unknown) => (open ? json : maskEvent(json)) as Whole['event'];
+  return {
+    ...itemOf(letter, open),
+    errors: [...letter.errors],
+    recordTimestamp: letter.recordTimestamp < 0 ? null : new Date(letter.recordTimestamp).toISOString(),
+    keyBytes: letter.key?.length ?? null,
+    valueBytes: letter.value?.length ?? null,
+    headers: letter.headers.map(([name, value]) => ({
+      name,
+      bytes: value === null ? null : Buffer.byteLength(value, 'base64'),
+    })),
+    event: shown(event),
+    undecodable,
+    firstBytes: open && undecodable !== null ? (letter.value?.toString('hex', 0, FIRST_BYTES) ?? null) : null,
+    correction:
+      letter.correction === null
+        ? null
+        : { event: shown(letter.correction), by: letter.correctedBy, at: letter.correctedAt },
+    discardReason: letter.discardReason,
+    settledAt: letter.settledAt,
+    masked: !open,
+  };
+}
+
+/** The answer that shows one event to whoever asks; its version goes along as the `etag`. */
+export function showWhole(c: Context<ApiEnv>, letter: WholeDeadLetter, decoder: EventDecoder): Promise<Whole> {
+  c.header('etag', `"${letter.version}"`);
+  return wholeOf(letter, decoder, maySeePersonalData(c.get('principal')));
+}
+
+async function decoded(
+  value: Buffer | null,
+  decoder: EventDecoder,
+): Promise<{ event: unknown; undecodable: Whole['undecodable'] }> {
+  if (value === null)
+    return { event: null, undecodable: { code: 'empty_message', detail: 'the message has no value' } };
+  try {
+    const result = await decoder.decode(value);
+    return result.ok
+      ? { event: eventToJson(result.event), undecodable: null }
+      : { event: null, undecodable: { code: result.rejection.code, detail: result.rejection.detail } };
+  } catch (error) {
+    if (!(error instanceof RegistryUnavailableError)) throw error;
+    const detail = 'the schema registry does not answer just now: see /health, and ask again';
+    return { event: null, undecodable: { code: 'registry_unavailable', detail } };
+  }
+}
