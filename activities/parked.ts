@@ -101,7 +101,7 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
         { signal, report: () => {} },
       );
       if (reason === 'finished') {
-        await streams.settleParked(ids, 'replayed', null);
+        await streams.settleParked(ids, 'replayed');
       }
       return totals;
     } catch (error) {
@@ -109,7 +109,7 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
         throw error;
       }
       observer.incident('parked_lost', { topic, partition, from: first.from, to });
-      await streams.settleParked(ids, 'discarded', null);
+      await streams.settleParked(ids, 'discarded');
       return NO_TOTALS;
     }
   }

@@ -54,6 +54,8 @@ export interface Streams {
   ): Promise<boolean>;
   /** Parked ranges of a stream in the order of partitions and offsets. */
   parked(stream: StreamId, limit: number): Promise<ParkedRange[]>;
-  /** A parked range has been read again, or was given up. Done twice it is done once. */
-  settleParked(parkedIds: readonly number[], as: 'replayed' | 'discarded', who: string | null): Promise<number>;
+  /** Parked ranges have been read again, or can't be. Done twice it is done once. */
+  settleParked(parkedIds: readonly number[], as: 'replayed' | 'discarded'): Promise<void>;
+  /** A person gives up what is parked of a stream; an incident keeps the reason. @returns what it was */
+  discard(stream: StreamId, by: { reason: string; who: string }): Promise<{ ranges: number; records: number }>;
 }

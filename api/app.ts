@@ -10,12 +10,17 @@ import type { ApiDeps } from './ports.ts';
 import { boardRoutes } from './routes/board.ts';
 import { booksRoutes } from './routes/books.ts';
 import { controlRoutes } from './routes/control.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { deadLetterCorrectionRoutes } from './routes/dead-letters-correction.ts';
+import { deadLetterExportRoutes } from './routes/dead-letters-export.ts';
+import { deadLetterSettleRoutes } from './routes/dead-letters-settle.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { enqueueRoutes } from './routes/enqueue.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
 import { statusRoutes } from './routes/status.ts';
+import { streamsRoutes } from './routes/streams.ts';
 
 /** Requests hold a few fields; anything larger is a mistake or an attack. */
 const MAX_BODY_BYTES = 16 * 1024;
@@ -61,10 +66,16 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, controlRoutes(deps));
   app.route(INGESTION, statusRoutes(deps));
   app.route(INGESTION, ingestionMetricsRoutes(deps));
+  app.route(INGESTION, streamsRoutes(deps));
   app.route(INGESTION, booksRoutes(deps));
   app.route(INGESTION, enqueueRoutes(deps));
   app.route(INGESTION, jobsRoutes(deps));
   app.route(INGESTION, boardRoutes(deps, INGESTION));
+  // Before the route of one event, whose id `export` would be taken for.
+  app.route(INGESTION, deadLetterExportRoutes(deps));
+  app.route(INGESTION, deadLetterRoutes(deps));
+  app.route(INGESTION, deadLetterCorrectionRoutes(deps));
+  app.route(INGESTION, deadLetterSettleRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

@@ -2,26 +2,34 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { LogUnavailableError } from '../activities/ports.ts';
+import { LogUnavailableError, RegistryUnavailableError, WriteError } from '../activities/ports.ts';
 import { QueueUnavailableError } from '../activities/retry-ports.ts';
+import { classifyRefusal } from '../domain/sqlstate.ts';
 import type { Logger } from '../platform/logger.ts';
 import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError } from '../workflows/control-port.ts';
 
 /** Every kind of problem there is; /docs lists them, and `type` of an answer points there. */
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not what the documentation asks for' },
+  forbidden: { status: 403, title: 'It takes a permission that you lack' },
   'not-found': { status: 404, title: 'There is no such path' },
   'unknown-topic': { status: 404, title: 'No topic of this name is ingested' },
   'unknown-partition': { status: 404, title: 'The topic has no such partition' },
+  'no-such-event': { status: 404, title: 'There is no such failed event' },
   'unknown-job': { status: 404, title: 'There is no such job' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'unknown-stream': { status: 404, title: 'No such stream was ever treated apart' },
   'not-running': { status: 409, title: 'The ingestion is not running' },
   refused: { status: 409, title: 'The request can not be carried out as things stand' },
+  conflict: { status: 409, title: 'The event is not in a state that allows it' },
   'offset-not-written': { status: 409, title: 'Kafka has no message at this offset yet' },
   'offset-deleted': { status: 410, title: 'Kafka no longer has the message at this offset' },
+  'changed-meanwhile': { status: 412, title: 'The event has changed since it was read' },
   'too-large': { status: 413, title: 'The request body is too large' },
   'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
+  'invalid-correction': { status: 422, title: 'The corrected event breaks a rule for events' },
   internal: { status: 500, title: 'Something unexpected went wrong' },
+  'server-unavailable': { status: 503, title: 'PostgreSQL or the schema registry does not answer' },
   'log-unavailable': { status: 503, title: 'Kafka does not answer' },
   'queue-unavailable': { status: 503, title: 'Redis does not answer' },
   'control-unavailable': { status: 503, title: 'Temporal or its workers do not answer' },
@@ -40,7 +48,7 @@ export const ProblemSchema = z
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .openapi({ description: 'With `invalid-request`: each field that is wrong.' }),
+      .openapi({ description: 'With `invalid-request` and `invalid-correction`: each field that is wrong.' }),
   })
   .openapi('Problem');
 
@@ -62,12 +70,17 @@ export function problemResponses<const Kind extends ProblemKind>(...kinds: Kind[
 
 const RETRY_AFTER_SECONDS = 5;
 
+export interface FieldProblem {
+  path: string;
+  message: string;
+}
+
 /** An answer that is a problem. */
 export function problem(
   c: Context,
   kind: ProblemKind,
   detail: string,
-  more?: { errors?: Array<{ path: string; message: string }>; headers?: Record<string, string> },
+  more?: { errors?: FieldProblem[]; headers?: Record<string, string> },
 ): Response {
   const { status, title } = PROBLEMS[kind];
   const body: z.infer<typeof ProblemSchema> = {
@@ -86,9 +99,12 @@ export function problem(
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly kind: ProblemKind;
-  constructor(kind: ProblemKind, detail: string) {
+  /** Each field that is wrong, where that is known. */
+  readonly errors: FieldProblem[] | undefined;
+  constructor(kind: ProblemKind, detail: string, errors?: FieldProblem[]) {
     super(detail);
     this.kind = kind;
+    this.errors = errors;
   }
 }
 
@@ -99,14 +115,16 @@ export function problemOfValidation(c: Context, target: string, error: z.ZodErro
   return problem(c, 'invalid-request', `The ${what} is not valid: ${errors.map(sentence).join('; ')}.`, { errors });
 }
 
-function sentence(error: { path: string; message: string }): string {
+function sentence(error: FieldProblem): string {
   return error.path === '' ? error.message : `${error.path}: ${error.message}`;
 }
 
 /** Makes the handler for everything that is thrown on the way to an answer. */
 export function createErrorHandler(logger: Logger) {
   return (error: Error, c: Context): Response => {
-    if (error instanceof ProblemError) return problem(c, error.kind, error.message);
+    if (error instanceof ProblemError) {
+      return problem(c, error.kind, error.message, error.errors && { errors: error.errors });
+    }
     if (error instanceof IngestionNotRunningError) {
       return problem(c, 'not-running', 'No ingestion is running. Start it with POST /api/v1/crm-ingestion/start.');
     }
@@ -137,6 +155,15 @@ export function createErrorHandler(logger: Logger) {
         again(),
       );
     }
+    if (isServerTrouble(error)) {
+      logger.warn('a server does not answer', { requestId, path: c.req.path, error });
+      return problem(
+        c,
+        'server-unavailable',
+        'PostgreSQL or the schema registry could not be asked just now. See /health, and try again.',
+        again(),
+      );
+    }
     if (error instanceof HTTPException) return problemOfException(c, error);
     logger.error('request failed', { requestId, path: c.req.path, error });
     return problem(c, 'internal', 'The request failed. The log has the reason under the request id.');
@@ -145,6 +172,12 @@ export function createErrorHandler(logger: Logger) {
 
 function again() {
   return { headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } };
+}
+
+/** Trouble of PostgreSQL or the registry, as against a defect of ours. */
+function isServerTrouble(error: Error): boolean {
+  if (error instanceof RegistryUnavailableError) return true;
+  return error instanceof WriteError && classifyRefusal(error.code) === 'server';
 }
 
 /** Hono and its validators throw these for requests they can't read. */

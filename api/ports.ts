@@ -3,9 +3,13 @@
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { MiddlewareHandler } from 'hono';
 import type { BooksReader } from '../activities/books-ports.ts';
+import type { DeadLetters } from '../activities/dead-letter-ports.ts';
+import type { Settled } from '../activities/failed-ports.ts';
 import type { Located } from '../activities/log-coordinates.ts';
-import type { LogReader, Store } from '../activities/ports.ts';
+import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
+import type { Streams } from '../activities/stream-ports.ts';
+import type { ValidationContext } from '../domain/validate.ts';
 import type { Health } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -45,6 +49,13 @@ export interface RetryQueueDepth {
   depth(): Promise<QueueDepth>;
 }
 
+/**
+ * Tries one failed event again now, for a person.
+ * @returns `accepted` when what becomes of it is not known yet, `taken` when somebody else has it or it is settled
+ * @throws ControlRefusedError, ControlUnavailableError
+ */
+export type RedriveOne = (failedId: number, requestedBy: string) => Promise<Settled | 'accepted' | 'taken'>;
+
 export interface ApiDeps {
   control: Omit<IngestionControlPort, 'health' | 'close'>;
   /** What an ingestion is started with; names the consumer group that all routes speak of. */
@@ -59,6 +70,12 @@ export interface ApiDeps {
   boards: readonly BaseAdapter[];
   /** Whether Kafka has a record at some coordinates. @throws LogUnavailableError */
   locate(at: Coordinates): Promise<Located>;
+  streams: Streams;
+  deadLetters: DeadLetters;
+  decoder: EventDecoder;
+  /** What events of a topic are checked against now. */
+  validationOf(topic: string): ValidationContext;
+  redriveOne: RedriveOne;
   health: Health;
   metrics: Metrics;
   logger: Logger;

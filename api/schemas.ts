@@ -7,3 +7,8 @@ export const PhaseSchema = z
 export const NotesSchema = z
   .array(z.string())
   .openapi({ description: 'Why a part of the answer is null: which server could not be asked.' });
+
+/** A response of a route that is JSON. */
+export function answer<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': { schema } } };
+}

@@ -3,14 +3,16 @@ import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
+import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
-import { pingRegistry } from '../adapters/registry/index.ts';
+import { createStreams } from '../adapters/postgres/streams.ts';
+import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import type { Config } from '../platform/config.ts';
-import { lazily } from '../platform/lazily.ts';
+import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { runProcess } from '../workers/process.ts';
@@ -40,10 +42,15 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     servers: {
       control,
       reader,
-      store: { positions: { list: async (scope) => createPositions(await pool.get()).list(scope) } },
+      store: {
+        positions: { list: async (scope) => createPositions(await pool.get()).list(scope) },
+        streams: forwarded(async () => createStreams(await pool.get())),
+      },
       counters: { totals: async (consumerGroup) => chainTotals(await pool.get(), consumerGroup) },
       books: { read: async (consumerGroup) => readBooks(await pool.get(), consumerGroup) },
       queue,
+      deadLetters: createDeadLetters(() => pool.get()),
+      decoder: createEventDecoder(config.registry),
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },

@@ -1,9 +1,12 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { BooksReader } from '../activities/books-ports.ts';
+import type { DeadLetters } from '../activities/dead-letter-ports.ts';
 import { locate } from '../activities/log-coordinates.ts';
-import type { LogReader, Store } from '../activities/ports.ts';
+import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
+import type { Streams } from '../activities/stream-ports.ts';
+import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
@@ -12,17 +15,20 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
-import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
+import type { ApiDeps, IngestionCounters, RedriveOne, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
   control: Omit<IngestionControlPort, 'close'>;
   reader: Pick<LogReader, 'bounds' | 'partitions'>;
-  store: { positions: Pick<Store['positions'], 'list'> };
+  store: { positions: Pick<Store['positions'], 'list'>; streams: Streams };
   counters: IngestionCounters;
   books: BooksReader;
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
+  deadLetters: DeadLetters;
+  decoder: EventDecoder;
+  redriveOne: RedriveOne;
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -47,10 +53,15 @@ export async function startApi(
     positions: (scope) => servers.store.positions.list(scope),
     counters: servers.counters,
     books: servers.books,
+    streams: servers.store.streams,
     queue: servers.queue,
     jobs: servers.queue,
     boards: [servers.queue.board()],
     locate: (at) => locate(servers.reader, settings.topics, at),
+    deadLetters: servers.deadLetters,
+    decoder: servers.decoder,
+    validationOf: validationFor(config),
+    redriveOne: servers.redriveOne,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,
@@ -72,6 +83,18 @@ export function ingestionSettings({ kafka, topics, ingestion }: Config): Ingesti
     outOfRange: ingestion.outOfRange,
     sliceMs: ingestion.sliceMs,
     laneTimeoutMs: ingestion.laneTimeoutMs,
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+/** Events are checked like those that the lanes read. */
+function validationFor({ topics, partitions }: Config): ApiDeps['validationOf'] {
+  const entities = new Map(TOPIC_ROLES.map((role) => [topics[role], expectedEntityOf(role)]));
+  return (topic) => {
+    const now = Date.now();
+    const lateWindowStart = now - partitions.lateWindowDays * DAY_MS;
+    return { now, lateWindowStart, expectedEntity: entities.get(topic) ?? null };
   };
 }
 

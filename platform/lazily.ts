@@ -22,3 +22,16 @@ export function lazily<T>(open: () => Promise<T>, close: (opened: T) => Promise<
     },
   };
 }
+
+type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
+
+/** Something whose methods all give promises: each is called on what `get` resolves to. */
+export function forwarded<T extends object>(get: () => Promise<T>): T {
+  const methods = new Proxy({} as AsyncMethods, {
+    get:
+      (_, name: string) =>
+      async (...args: never[]) =>
+        ((await get()) as AsyncMethods)[name]?.(...args),
+  });
+  return methods as T;
+}

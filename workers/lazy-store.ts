@@ -1,11 +1,17 @@
+import type { AuditStore } from '../activities/audit-ports.ts';
+import type { BooksKeeper } from '../activities/books-ports.ts';
 import type { Store } from '../activities/ports.ts';
+import { createAuditStore } from '../adapters/postgres/audits.ts';
+import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
-import { lazily } from '../platform/lazily.ts';
+import { forwarded, lazily } from '../platform/lazily.ts';
 
 export interface LazyStore {
   store: Store;
+  books: BooksKeeper;
+  audits: AuditStore;
   /** Resolves when PostgreSQL answers. */
   ping(): Promise<unknown>;
   close(): Promise<void>;
@@ -25,6 +31,7 @@ export function openStore(
     },
     ({ pool }) => pool.end(),
   );
+  const pool = async () => (await guarded(() => opened.get())).pool;
   const get = async () => (await guarded(() => opened.get())).store;
   return {
     store: {
@@ -37,20 +44,9 @@ export function openStore(
       streams: forwarded(async () => (await get()).streams),
       redrives: forwarded(async () => (await get()).redrives),
     },
-    ping: async () => pingDatabase((await guarded(() => opened.get())).pool),
+    books: forwarded(async () => createBooksKeeper(await pool())),
+    audits: forwarded(async () => createAuditStore(await pool())),
+    ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),
   };
-}
-
-type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
-
-/** Calls each method on what `get` resolves to; every method of the store's rooms gives a promise anyway. */
-function forwarded<T extends object>(get: () => Promise<T>): T {
-  const methods = new Proxy({} as AsyncMethods, {
-    get:
-      (_, name: string) =>
-      async (...args: never[]) =>
-        ((await get()) as AsyncMethods)[name]?.(...args),
-  });
-  return methods as T;
 }

@@ -12,7 +12,8 @@ export function createStreams(connection: CommonQueryMethods): Streams {
     states: () => guarded(() => states(connection)),
     move: (stream, to, by) => guarded(() => move(connection, stream, to, by)),
     parked: (stream, limit) => guarded(() => parked(connection, stream, limit)),
-    settleParked: (parkedIds, as, who) => guarded(() => settleParked(connection, parkedIds, as, who)),
+    settleParked: (parkedIds, as) => guarded(() => settleParked(connection, parkedIds, as)),
+    discard: (stream, by) => guarded(() => discard(connection, stream, by)),
   };
 }
 
@@ -113,12 +114,34 @@ async function settleParked(
   connection: CommonQueryMethods,
   parkedIds: readonly number[],
   as: 'replayed' | 'discarded',
-  who: string | null,
-): Promise<number> {
-  const { rowCount } = await connection.query(sql.unsafe`
-    UPDATE analytics.crm_parked_ranges
-    SET status = ${as}, settled_by = ${who}, settled_at = clock_timestamp()
+): Promise<void> {
+  await connection.query(sql.unsafe`
+    UPDATE analytics.crm_parked_ranges SET status = ${as}, settled_at = clock_timestamp()
     WHERE parked_id = ANY (${sql.array([...parkedIds], 'int8')}) AND status = 'parked'
   `);
-  return rowCount;
+}
+
+function discard(
+  connection: CommonQueryMethods,
+  { topic, schemaId }: StreamId,
+  { reason, who }: { reason: string; who: string },
+): Promise<{ ranges: number; records: number }> {
+  return connection.one(sql.type(z.object({ ranges: z.number(), records: z.number() }))`
+    WITH discarded AS (
+      UPDATE analytics.crm_parked_ranges SET status = 'discarded', settled_by = ${who}, settled_at = clock_timestamp()
+      WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked'
+      RETURNING records
+    ),
+    total AS (
+      SELECT count(*) AS ranges, COALESCE(sum(records), 0)::bigint AS records FROM discarded
+    ),
+    noted AS (
+      INSERT INTO analytics.crm_incidents (kind, topic, details)
+      SELECT 'parked_discarded', ${topic}, jsonb_build_object(
+        'schemaId', ${schemaId}::integer, 'ranges', ranges, 'records', records, 'reason', ${reason}::text, 'by', ${who}::text
+      )
+      FROM total WHERE ranges > 0
+    )
+    SELECT ranges, records FROM total
+  `);
 }

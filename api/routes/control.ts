@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { PhaseSchema } from '../schemas.ts';
+import { answer, PhaseSchema } from '../schemas.ts';
 
 /** How long POST /stop waits for the batches under way before it answers that they still are. */
 const STOP_WAIT_MS = 5_000;
@@ -52,10 +52,6 @@ const SoughtSchema = z
     to: z.number().int().openapi({ description: 'The position now.' }),
   })
   .openapi('Sought');
-
-function answer<S extends z.ZodType>(description: string, schema: S) {
-  return { description, content: { 'application/json': { schema } } };
-}
 
 const tags = ['Control'];
 

@@ -1,6 +1,7 @@
 /** What the ingestion does now. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { LaneReport } from '../../workflows/control-port.ts';
+import { CauseSchema, causesOf } from '../causes.ts';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { lagOf, partitionsOf, progressOf } from '../partition-progress.ts';
@@ -60,6 +61,7 @@ export const StatusSchema = z
       .object({ events: z.number().int().nullable(), seconds: z.number().nullable() })
       .openapi({ description: 'The sum of the events and the most seconds over all partitions; null when unknown.' }),
     lastError: z.string().nullable(),
+    causes: z.array(CauseSchema).openapi({ description: 'What keeps events from being stored; empty is good.' }),
     problem: z.string().nullable().openapi({ description: 'What keeps the ingestion from working.' }),
     notes: NotesSchema,
   })
@@ -78,15 +80,17 @@ const status = createRoute({
   },
 });
 
-type StatusDeps = Pick<ApiDeps, 'control' | 'settings' | 'bounds' | 'positions' | 'logger'>;
+type StatusDeps = Pick<ApiDeps, 'control' | 'settings' | 'bounds' | 'positions' | 'counters' | 'streams' | 'logger'>;
 
-export function statusRoutes({ control, settings, bounds, positions, logger }: StatusDeps) {
+export function statusRoutes({ control, settings, bounds, positions, counters, streams, logger }: StatusDeps) {
   return createRouter().openapi(status, async (c) => {
     const parts = createParts(logger);
     const { consumerGroup } = settings;
-    const [report, known] = await Promise.all([
+    const [report, known, totals, apart] = await Promise.all([
       control.status(consumerGroup),
       parts.get('positions', 'PostgreSQL', () => positions(consumerGroup)),
+      parts.get('failed events', 'PostgreSQL', () => counters.totals(consumerGroup)),
+      parts.get('streams', 'PostgreSQL', () => streams.list()),
     ]);
     const listed = partitionsOf(report, known ?? []);
     const ends = listed.length === 0 ? [] : await parts.get('ends of partitions', 'Kafka', () => bounds(listed));
@@ -102,6 +106,7 @@ export function statusRoutes({ control, settings, bounds, positions, logger }: S
         partitions: known === null && partitions.length === 0 ? null : partitions,
         lag: lagOf(partitions),
         lastError: report.state?.lastError ?? null,
+        causes: causesOf(report.lanes, totals, apart),
         problem: report.problem,
         notes: parts.notes,
       },

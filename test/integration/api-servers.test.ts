@@ -11,7 +11,7 @@ import { type ApiServers, startApi } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { type Config, type Environment, loadConfig } from '../../platform/config.ts';
 import { createMetrics } from '../../platform/metrics.ts';
-import { createMemoryControl } from '../unit/api/app-under-test.ts';
+import { createMemoryControl, createMemoryStreams } from '../unit/api/app-under-test.ts';
 import { recordingLogger } from '../unit/platform/recording-logger.ts';
 import { openRelay } from './api-relay.ts';
 
@@ -58,7 +58,7 @@ async function openServers(config: Config, list: ApiServers['store']['positions'
       },
     },
     reader,
-    store: { positions: { list } },
+    store: { positions: { list }, streams: createMemoryStreams() },
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
     queue,
     database: { ping: () => pool.query(sql.unsafe`SELECT 1`) },

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Stream } from '../../../activities/stream-ports.ts';
 import { createApp } from '../../../api/app.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
 import { allowEveryone } from '../../../api/principal.ts';
@@ -86,6 +87,34 @@ export function createMemoryControl() {
   } satisfies ApiDeps['control'] & Record<string, unknown>;
 }
 
+/** Streams as a test says; decisions about them are tested over a real database. */
+export function createMemoryStreams(listed: readonly Stream[] = []): ApiDeps['streams'] {
+  return {
+    list: async () => [...listed],
+    states: async () => [],
+    move: async () => false,
+    parked: async () => [],
+    settleParked: async () => {},
+    discard: async () => ({ ranges: 0, records: 0 }),
+  };
+}
+
+/** The routes of failed events are tested over a real database. */
+const NO_DEAD_LETTERS: Pick<ApiDeps, 'deadLetters' | 'decoder' | 'validationOf' | 'redriveOne'> = {
+  deadLetters: {
+    list: async () => [],
+    listWhole: async () => [],
+    get: async () => null,
+    groups: async () => [],
+    summary: async () => ({ statuses: [], errorCodes: [], organizations: [] }),
+    correct: async () => 'unknown',
+    discard: async () => 'unknown',
+  },
+  decoder: { decode: () => ({ ok: false, schemaId: null, rejection: { code: 'undecodable', detail: 'cut off' } }) },
+  validationOf: () => ({ now: Date.now(), lateWindowStart: 0, expectedEntity: null }),
+  redriveOne: async () => 'taken',
+};
+
 /**
  * The app over in-memory ports. Each answer is checked against the OpenAPI document: a status that a route does not
  * declare fails the test that met it.
@@ -107,7 +136,9 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
       job: async () => null,
     },
     boards: [],
+    streams: createMemoryStreams(),
     locate: async (at) => ({ problem: null, bounds: { ...at, earliest: 0, end: at.offset + 1, topicId: null } }),
+    ...NO_DEAD_LETTERS,
     health: createHealth({}, { logger }),
     metrics,
     logger,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ApiDeps } from '../../../api/ports.ts';
 import { StatusSchema } from '../../../api/routes/status.ts';
 import { NO_TOTALS } from '../../../workflows/contracts.ts';
-import { createTestApp, PREFIX } from './app-under-test.ts';
+import { createMemoryStreams, createTestApp, PREFIX } from './app-under-test.ts';
 
 type Position = Awaited<ReturnType<ApiDeps['positions']>>[number];
 
@@ -42,6 +42,7 @@ describe('status', () => {
       partitions: [],
       lag: { events: 0, seconds: 0 },
       lastError: null,
+      causes: [],
       problem: null,
       notes: [],
     });
@@ -134,5 +135,52 @@ describe('status', () => {
     expect(status.partitions).toBeNull();
     expect(status.notes).toEqual([expect.stringContaining('PostgreSQL')]);
     expect(JSON.stringify(status)).not.toContain('10.0.0.1');
+  });
+});
+
+describe('what keeps events from being stored', () => {
+  it('is told apart by its cause', async () => {
+    const stream = {
+      topic: 'crm.leads',
+      reason: '60 of the last 100 events failed for good',
+      changedBy: null,
+      changedAt: UPDATED,
+      parked: { ranges: 1, records: 40 },
+    };
+    const status = await statusOf(
+      {
+        counters: { totals: async () => ({ processed: 1, skipped: 0, conflicts: 0, filtered: 0, failed: 2, dead: 3 }) },
+        streams: createMemoryStreams([
+          { ...stream, schemaId: 7, state: 'tripped' },
+          { ...stream, schemaId: 8, state: 'schema_unknown' },
+          { ...stream, schemaId: 9, state: 'let_through' },
+        ]),
+      },
+      ({ control }) => {
+        const progress = {
+          lane: 0,
+          worker: 'w',
+          totals: NO_TOTALS,
+          watermarks: [],
+          trouble: 'PostgreSQL is in trouble (53100)',
+        };
+        control.lanes.push({
+          lane: 0,
+          partitions: [],
+          phase: 'running',
+          attempt: 1,
+          nextAttemptAt: null,
+          progress,
+          lastError: null,
+        });
+      },
+    );
+    expect(status.causes.map(({ cause, lane, schemaId, events }) => ({ cause, lane, schemaId, events }))).toEqual([
+      { cause: 'server', lane: 0 },
+      { cause: 'row', events: 2 },
+      { cause: 'row', events: 3 },
+      { cause: 'breaker', schemaId: 7, events: 40 },
+      { cause: 'schema_unknown', schemaId: 8, events: 40 },
+    ]);
   });
 });
