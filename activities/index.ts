@@ -1,9 +1,12 @@
 import type { LaneInput } from '../workflows/contracts.ts';
+import { type AuditDeps, createAudit } from './audit.ts';
+import { type BooksDeps, createSweepBooks } from './books.ts';
 import { type ControlDeps, createControl } from './control.ts';
 import { createLane } from './lane.ts';
 import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
 import { createParked, type ParkedDeps } from './parked.ts';
 import type { LogReader, Store } from './ports.ts';
+import { createRedriveActivities, type RedriveDeps } from './redrive.ts';
 import type { LaneDeps } from './run-lane.ts';
 import { createSweep, type SweepDeps } from './sweep.ts';
 import { createWatchPartitions } from './watch.ts';
@@ -16,6 +19,9 @@ export interface ActivityDeps {
   worker: ControlDeps['worker'];
   retries: Pick<SweepDeps, 'queue' | 'onEnqueued'>;
   parked: Pick<ParkedDeps, 'registry' | 'observer' | 'onParked'>;
+  books: BooksDeps;
+  audits: Pick<AuditDeps, 'audits' | 'signer'>;
+  redrives: Omit<RedriveDeps, 'store'>;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
@@ -29,6 +35,7 @@ export type Activities = ActivitiesByQueue['control'] & ActivitiesByQueue['lanes
 export function createActivities(deps: ActivityDeps) {
   const { reader, store, openMirror, laneDepsFor, worker, retries, intervals } = deps;
   const { sweepParked, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
+  const { moveRedrive, ...redriveSlices } = createRedriveActivities({ store, ...deps.redrives });
   return {
     control: {
       ...createControl({ reader, store, worker }),
@@ -36,8 +43,10 @@ export function createActivities(deps: ActivityDeps) {
       mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
       ...createSweep({ store, ...retries }),
       sweepParked,
+      moveRedrive,
+      ...createSweepBooks(deps.books),
     },
     lanes: { lane: createLane(laneDepsFor) },
-    background: { replayParked },
+    background: { replayParked, ...createAudit({ reader, ...deps.audits }), ...redriveSlices },
   };
 }

@@ -183,6 +183,16 @@ export function identitiesOf(sums: ChainSums, moves: readonly Moved[], tables: T
   ];
 }
 
+/** That what was stored is what the ledger knows: every event id once. */
+export function ledgerIdentity(sums: ChainSums, moves: readonly Moved[], ledgerRows: number): Identity {
+  return {
+    name: 'stored',
+    meaning: 'Stored in the chain, with the moves to processed = event ids in the ledger.',
+    booked: sums.stored + netMoves(moves, 'processed'),
+    counted: ledgerRows,
+  };
+}
+
 /** A break with the chain it is in. */
 export interface LocatedBreak extends ChainBreak {
   topic: string;

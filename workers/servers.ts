@@ -4,6 +4,7 @@ import type { LaneOptions } from '../activities/run-lane.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
+import { createBooksObserver } from '../adapters/observe/books-observer.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
 import { observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
@@ -17,6 +18,7 @@ import type { HealthCheck } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
+import { createSigner } from '../platform/signing.ts';
 import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
 
@@ -76,6 +78,15 @@ export function openServers(
         onParked: (streams) => observeParked(metrics, streams),
       },
       retries: { queue, onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries) },
+      books: {
+        keeper: database.books,
+        observer: createBooksObserver(metrics, logger.child({ component: 'books' })),
+        foldAfterHours: config.books.foldAfterHours,
+      },
+      audits: {
+        audits: database.audits,
+        signer: config.books.signingKey === null ? null : createSigner(config.books.signingKey),
+      },
       intervals: { watch: WATCH_INTERVAL_MS, mirror: config.ingestion.mirrorIntervalMs },
     }),
     retries: { reader, decoder, store, queue, rules: options },

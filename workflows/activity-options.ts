@@ -60,3 +60,31 @@ export const parkedReplayOptions: ActivityOptions = {
   retry: UNTIL_IT_WORKS,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 };
+
+/** The short steps of an audit. */
+export const auditOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: '30s',
+  retry: UNTIL_IT_WORKS,
+};
+
+/** Partitions and ledgers of any size; one that can't be counted in so many attempts won't be. */
+export const auditPartOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: '6h',
+  heartbeatTimeout: '30s',
+  retry: { ...UNTIL_IT_WORKS, maximumAttempts: 100 },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+};
+
+/** One slice of a redrive. */
+export const redriveSliceOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: 20_000 + GRACE_MS,
+  heartbeatTimeout: '10s',
+  retry: { ...UNTIL_IT_WORKS, nonRetryableErrorTypes: ['UnknownRedrive'] },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+};
+
+/** PostgreSQL must know how a redrive ended, however long that takes. */
+export const moveRedriveOptions: ActivityOptions = { startToCloseTimeout: '30s', retry: UNTIL_IT_WORKS };

@@ -344,3 +344,23 @@ export function addRedriveCounts(a: RedriveCounts, b: RedriveCounts): RedriveCou
     leftOut: a.leftOut + b.leftOut,
   };
 }
+
+/** One workflow for each audit. */
+export function auditWorkflowId(auditId: string): string {
+  return `crm-audit:${auditId}`;
+}
+
+/** What is to be proved is in PostgreSQL alone. */
+export interface AuditInput {
+  auditId: string;
+  consumerGroup: string;
+}
+
+export interface AuditPartitionInput extends AuditInput, PartitionId {}
+
+/** What is found is in PostgreSQL alone. */
+export interface AuditVerdict {
+  verdict: 'clean' | 'findings';
+  partitions: number;
+  findings: number;
+}

@@ -1,4 +1,6 @@
 /** All workflows: what the worker bundles. */
+export { auditWorkflow } from './audit.ts';
 export { ingestionWorkflow } from './ingestion.ts';
 export { parkedReplayWorkflow } from './parked-replay.ts';
+export { redriveWorkflow } from './redrive.ts';
 export { sweepWorkflow } from './sweep.ts';

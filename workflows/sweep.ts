@@ -12,12 +12,13 @@ import { sweepOptions } from './activity-options.ts';
 import { parkedReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
 import { parkedReplayWorkflow } from './parked-replay.ts';
 
-const { sweepRetries, sweepParked } = proxyActivities<Activities>(sweepOptions);
+const { sweepRetries, sweepParked, sweepBooks } = proxyActivities<Activities>(sweepOptions);
 
 /** In order. */
 const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => Promise<SweepCounts>]> = [
   ['retries', sweepRetries],
   ['parked', replayReady],
+  ['books', sweepBooks],
 ];
 
 /**

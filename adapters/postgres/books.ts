@@ -6,8 +6,10 @@ import {
   addSums,
   breakBetween,
   type ChainSums,
+  type Identity,
   identitiesOf,
   type LocatedBreak,
+  ledgerIdentity,
   NO_SUMS,
   type TableCounts,
 } from '../../domain/books.ts';
@@ -55,12 +57,28 @@ export function readBooks(connection: CommonQueryMethods, scope: string): Promis
   });
 }
 
+/** The count of the ledger reads all of its index, which takes a while where it is large. */
+const LEDGER_COUNT_TIMEOUT = '30min';
+
+/** @see AuditStore.identities */
+export function identitiesWithLedger(connection: CommonQueryMethods): Promise<Identity[]> {
+  return inSnapshot(connection, async (snapshot) => {
+    await snapshot.query(sql.unsafe`SELECT set_config('statement_timeout', ${LEDGER_COUNT_TIMEOUT}, true)`);
+    const { sums, moves, identities } = await weigh(snapshot);
+    const rows = await snapshot.oneFirst(sql.type(z.object({ rows: z.number() }))`
+      SELECT count(*) AS rows FROM analytics.crm_event_ledger
+    `);
+    return [...identities, ledgerIdentity(sums, moves, rows)];
+  });
+}
+
 async function weigh(snapshot: CommonQueryMethods) {
   const chains = await listChains(snapshot);
   const moves = await sumMoves(snapshot);
   const sums = chains.map((chain) => chain.sums).reduce(addSums, NO_SUMS);
   return {
     chains,
+    sums,
     moves,
     breaks: await findBreaks(snapshot),
     identities: identitiesOf(sums, moves, await countTables(snapshot)),
