@@ -84,6 +84,12 @@ export interface BooksConfig {
   signingKey: string | null;
 }
 
+export interface RedrivesConfig {
+  limit: number;
+  /** null never asks for a second person. */
+  approvalOver: number | null;
+}
+
 export interface TemporalConfig {
   address: string;
   namespace: string;
@@ -119,6 +125,7 @@ export interface Config {
   partitions: PartitionsConfig;
   redis: RedisConfig;
   retries: RetriesConfig;
+  redrives: RedrivesConfig;
   books: BooksConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
@@ -236,6 +243,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       keepJobsSeconds: values.RETRY_KEEP_JOBS_SECONDS,
     },
     books: { foldAfterHours: values.BOOKS_FOLD_AFTER_HOURS, signingKey: values.AUDIT_SIGNING_KEY_FILE },
+    redrives: { limit: values.REDRIVE_LIMIT, approvalOver: values.REDRIVE_APPROVAL_OVER },
     temporal: {
       address: values.TEMPORAL_ADDRESS,
       namespace: values.TEMPORAL_NAMESPACE,

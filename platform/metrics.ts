@@ -103,6 +103,12 @@ export function createMetrics() {
       labelNames: ['outcome'],
       registers,
     }),
+    redriven: new Counter({
+      name: 'crm_redriven_total',
+      help: 'Failed events that were redriven or given up by a redrive, by outcome: processed, skipped, filtered, failed, dead, discarded.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     sweepEnqueued: new Counter({
       name: 'crm_sweep_enqueued_total',
       help: 'Due retries that the sweep put into the queue, unless they were in it.',

@@ -190,6 +190,19 @@ const books = {
   ),
 };
 
+const redrives = {
+  REDRIVE_LIMIT: variable(
+    integer(1, 1_000, 'redrives'),
+    '3',
+    'Redrives in a row that may fail before an event is left out of the next one, unless it was corrected since or the request says `force`.',
+  ),
+  REDRIVE_APPROVAL_OVER: variable(
+    integer(0, 1_000_000_000, 'events'),
+    null,
+    'A redrive or discard of more events than this waits for another person than the requester. Leave out to never ask.',
+  ),
+};
+
 const temporal = {
   TEMPORAL_ADDRESS: variable(hostAndPort, 'localhost:7233', 'Temporal frontend.'),
   TEMPORAL_NAMESPACE: variable(freeText, 'default', 'Temporal namespace; it must exist.'),
@@ -298,6 +311,7 @@ export const VARIABLE_GROUPS = {
   PostgreSQL: postgres,
   Redis: redis,
   Retries: retries,
+  Redrives: redrives,
   Books: books,
   Temporal: temporal,
   Ingestion: ingestion,
@@ -312,6 +326,7 @@ export const VARIABLES = {
   ...postgres,
   ...redis,
   ...retries,
+  ...redrives,
   ...books,
   ...temporal,
   ...ingestion,

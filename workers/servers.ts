@@ -1,6 +1,7 @@
 /** From configuration to activities: everything a worker reads and writes. */
 import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
+import { settlePersistently } from '../activities/settle.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
@@ -8,6 +9,7 @@ import { createBooksObserver } from '../adapters/observe/books-observer.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
 import { observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
+import { observeRedriven } from '../adapters/observe/redrives.ts';
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
@@ -78,6 +80,25 @@ export function openServers(
         onParked: (streams) => observeParked(metrics, streams),
       },
       retries: { queue, onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries) },
+      redrives: {
+        decoder,
+        rules: options,
+        scheduler: queue,
+        backoff: config.retries.backoff,
+        consumerGroup: config.kafka.consumerGroup,
+        mostRedrives: config.redrives.limit,
+        onOutcomes: (counts) => observeRedriven(metrics, counts),
+        settle: (settlement, signal, onTrouble) =>
+          settlePersistently(
+            {
+              settler: store.settler,
+              observer: { batchRetried: () => metrics.batchRetries.inc(), batchSplit: () => metrics.batchSplits.inc() },
+              onTrouble,
+            },
+            settlement,
+            signal,
+          ),
+      },
       books: {
         keeper: database.books,
         observer: createBooksObserver(metrics, logger.child({ component: 'books' })),
