@@ -13,7 +13,7 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
 /** What may be changed: one job is tried again, or run before its time. All else would lose jobs or stop the queue. */
-const ALLOWED_CHANGE = /\/api\/queues\/[^/]+\/[^/]+\/(?:retry(?:\/\w+)?|promote)$/u;
+const ALLOWED_CHANGE = /\/api\/queues\/[^/]+\/(?:failed|enqueue)-[\w-]+\/(?:retry|promote)$/u;
 
 const page = createRoute({
   method: 'get',
