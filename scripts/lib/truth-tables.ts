@@ -2,21 +2,38 @@
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { Found } from './compare-truth.ts';
+import type { Coordinates, Range } from './truth.ts';
 
 export interface Stretch {
   topics: readonly string[];
   /** Rows written before are not looked at; epoch milliseconds of the database's clock. */
   since: number;
+  /** Where in the log the rows must come from; from anywhere when left out. */
+  ranges?: readonly Range[];
 }
 
 const place = { topic: z.string(), incarnation: z.number(), partition: z.number(), offset: z.number() };
 
 export async function readFound(connection: CommonQueryMethods, stretch: Stretch): Promise<Found> {
+  const within = coveredBy(stretch.ranges);
+  const staged = await readStaged(connection, stretch);
   return {
-    staged: await readStaged(connection, stretch),
-    logged: [...(await readLogged(connection, stretch))],
-    failed: [...(await readFailed(connection, stretch))],
+    staged: staged.filter(({ at }) => at === null || within(at)),
+    logged: (await readLogged(connection, stretch)).filter(within),
+    failed: (await readFailed(connection, stretch)).filter(within),
     parked: [...(await readParked(connection, stretch))],
+  };
+}
+
+/** Rows that were written since, but of records that had been in the log before, are not ours. */
+function coveredBy(ranges: readonly Range[] | undefined): (at: Coordinates) => boolean {
+  if (ranges === undefined) return () => true;
+  const key = ({ topic, incarnation, partition }: Omit<Coordinates, 'offset'>) =>
+    `${topic}#${incarnation}[${partition}]`;
+  const byPartition = new Map(ranges.map((range) => [key(range), range]));
+  return (at) => {
+    const range = byPartition.get(key(at));
+    return range !== undefined && range.from <= at.offset && at.offset < range.end;
   };
 }
 

@@ -1,6 +1,6 @@
 /** What was sent, what Kafka acknowledged, and where the log has it: the side that the product is compared with. */
 import { randomUUID } from 'node:crypto';
-import type { LogReader, PartitionBounds, TopicPartition } from '../../activities/ports.ts';
+import type { LogReader, TopicPartition } from '../../activities/ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import type { PlannedRecord } from './send-plan.ts';
@@ -40,15 +40,16 @@ export interface Truth {
   count(): number;
   /**
    * Reads what the log holds in ranges; to be called before a topic is deleted and once at the end.
-   * @throws Error when the log can't be read within a minute
+   * @throws Error when a range can't be read within a minute
    */
-  readBack(reader: LogReader, ranges: readonly Range[], incarnation?: number): Promise<void>;
+  readBack(reader: LogReader, ranges: readonly Range[]): Promise<void>;
   /** What was read back so far. */
   expected(): Expected;
 }
 
 /** The part [from, end) of a partition. */
 export interface Range extends TopicPartition {
+  incarnation: number;
   from: number;
   end: number;
 }
@@ -83,15 +84,17 @@ export function createTruth(): Truth {
 
     count: () => acknowledged,
 
-    async readBack(reader, ranges, incarnation = 1) {
-      for await (const { number, ...at } of readLog(reader, ranges)) {
-        const expectation = sent.get(number);
-        if (expectation === undefined) {
-          foreign.push({ ...at, incarnation });
-        } else {
-          deliveries.push({ ...at, incarnation, ...expectation });
-          seen.add(number);
-          unseen.delete(number);
+    async readBack(reader, ranges) {
+      for (const range of ranges) {
+        for await (const { number, ...at } of readLog(reader, range)) {
+          const expectation = sent.get(number);
+          if (expectation === undefined) {
+            foreign.push(at);
+          } else {
+            deliveries.push({ ...at, ...expectation });
+            seen.add(number);
+            unseen.delete(number);
+          }
         }
       }
     },
@@ -100,31 +103,25 @@ export function createTruth(): Truth {
   };
 }
 
-/** Ranges from the first record there is. */
-export function wholeRanges(bounds: readonly PartitionBounds[]): Range[] {
-  return bounds.map(({ topic, partition, earliest, end }) => ({ topic, partition, from: earliest, end }));
-}
-
 function expectationOf({ kind }: PlannedRecord): Expectation {
   return kind.is === 'invalid'
     ? { is: 'invalid', code: kind.code }
     : { is: 'sound', eventId: kind.eventId, entity: kind.entity };
 }
 
-async function* readLog(reader: LogReader, ranges: readonly Range[]) {
-  const open = ranges.filter(({ from, end }) => end > from);
-  if (open.length === 0) return;
-  const session = reader.open(open.map(({ topic, partition, from, end }) => ({ topic, partition, from, to: end })));
+async function* readLog(reader: LogReader, { topic, partition, incarnation, from, end }: Range) {
+  if (from >= end) return;
+  const session = reader.open([{ topic, partition, from, to: end }]);
   const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
   try {
     while (!session.finished) {
-      for (const { topic, partition, records } of await session.next({ ...READ_OPTIONS, signal })) {
+      for (const { records } of await session.next({ ...READ_OPTIONS, signal })) {
         for (const { offset, headers } of records) {
           const number = headers.find(([name]) => name === NUMBER_HEADER)?.[1]?.toString() ?? '';
-          yield { topic, partition, offset, number };
+          yield { topic, partition, incarnation, offset, number };
         }
       }
-      if (signal.aborted) throw new Error('the log was not read back within a minute: is Kafka up?');
+      if (signal.aborted) throw new Error(`${topic}[${partition}] can't be read back: is Kafka up?`);
     }
   } finally {
     await session.close();

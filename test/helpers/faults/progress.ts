@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sql } from 'slonik';
-import { z } from 'zod';
-import type { PartitionBounds } from '../../../activities/ports.ts';
+import { lagOf, type Progress, readProgress } from '../../../scripts/lib/log-progress.ts';
 import type { createProduct } from '../product.ts';
 import { parameters } from './parameters.ts';
 
@@ -13,21 +11,7 @@ const STEADY_LAG = parameters.rate / 2;
 /** After so long every partition has had new events, so that each lane must have worked to be past them. */
 const NEWS_MS = 500;
 
-const key = ({ topic, partition }: { topic: string; partition: number }) => `${topic}/${partition}`;
-
-/** Where the log ends, and how far the product is from there; infinitely far before it has begun with each partition. */
-async function lookAt({ reader, pool, names, consumerGroup }: Product) {
-  const ends = await reader.bounds(await reader.partitions(names));
-  const rows = await pool.any(
-    sql.type(z.object({ topic: z.string(), partition: z.number(), next_offset: z.number() }))`
-      SELECT s.topic, p.partition, p.next_offset FROM analytics.crm_positions p
-      JOIN analytics.crm_sources s ON s.source_id = p.source_id WHERE NOT p.closed AND p.scope = ${consumerGroup}`,
-  );
-  const next = new Map(rows.map((row) => [key(row), row.next_offset]));
-  const behind = (bounds: readonly PartitionBounds[]) =>
-    bounds.reduce((sum, at) => sum + Math.max(0, at.end - (next.get(key(at)) ?? Number.NEGATIVE_INFINITY)), 0);
-  return { ends, behind };
-}
+export const progressOf = (product: Product) => readProgress({ ...product, topics: product.names });
 
 /** Waits until a condition holds; servers that don't answer are asked again. @returns whether it did in time */
 async function until(limitMs: number, holds: () => Promise<boolean>): Promise<boolean> {
@@ -42,10 +26,7 @@ async function until(limitMs: number, holds: () => Promise<boolean>): Promise<bo
 
 /** Waits until the product keeps up with the load. @throws Error when it doesn't within the limit */
 export async function untilSteady(product: Product, limitMs = 60_000): Promise<void> {
-  const steady = await until(limitMs, async () => {
-    const { ends, behind } = await lookAt(product);
-    return behind(ends) <= STEADY_LAG;
-  });
+  const steady = await until(limitMs, async () => lagOf(await progressOf(product)) <= STEADY_LAG);
   if (!steady) throw new Error(`the ingestion did not keep up with the load within ${limitMs / 1_000} s`);
 }
 
@@ -57,11 +38,14 @@ export async function untilSteady(product: Product, limitMs = 60_000): Promise<v
 export async function recovery(product: Product, limitMs = 120_000): Promise<number> {
   const began = performance.now();
   await sleep(NEWS_MS);
-  let news: PartitionBounds[] | null = null;
+  let news: Progress[] | null = null;
   const recovered = await until(limitMs, async () => {
-    const { ends, behind } = await lookAt(product);
-    news ??= ends;
-    return behind(news) === 0 && behind(ends) <= STEADY_LAG;
+    const now = await progressOf(product);
+    news ??= now;
+    const past = news.every(({ topic, partition, end }) =>
+      now.some((at) => at.topic === topic && at.partition === partition && (at.next ?? 0) >= end),
+    );
+    return past && lagOf(now) <= STEADY_LAG;
   });
   if (!recovered) throw new Error(`the ingestion did not recover within ${limitMs / 1_000} s`);
   return (performance.now() - began) / 1_000;
@@ -69,9 +53,6 @@ export async function recovery(product: Product, limitMs = 120_000): Promise<num
 
 /** Waits until everything that the log holds is ingested. @throws Error when it isn't within the limit */
 export async function untilDrained(product: Product, limitMs = 120_000): Promise<void> {
-  const drained = await until(limitMs, async () => {
-    const { ends, behind } = await lookAt(product);
-    return behind(ends) === 0;
-  });
+  const drained = await until(limitMs, async () => lagOf(await progressOf(product)) === 0);
   if (!drained) throw new Error(`the lag is not 0 after ${limitMs / 1_000} s`);
 }

@@ -4,12 +4,13 @@ import { expect } from 'vitest';
 import { compareWithTruth } from '../../../scripts/lib/compare-truth.ts';
 import { createEventEncoder } from '../../../scripts/lib/event-encoder.ts';
 import { type Load, type LoadRecord, type LoadSettings, planLoad, startLoad } from '../../../scripts/lib/load.ts';
+import { rangesOf } from '../../../scripts/lib/log-progress.ts';
 import type { Random } from '../../../scripts/lib/random.ts';
-import { createTruth, type Truth, wholeRanges } from '../../../scripts/lib/truth.ts';
+import { createTruth, type Truth } from '../../../scripts/lib/truth.ts';
 import { readFound } from '../../../scripts/lib/truth-tables.ts';
 import { createProduct } from '../product.ts';
 import { parameters, seeded } from './parameters.ts';
-import { type Product, recovery, untilDrained, untilSteady } from './progress.ts';
+import { type Product, progressOf, recovery, untilDrained, untilSteady } from './progress.ts';
 import { type FaultReport, faultLine } from './report.ts';
 
 export interface Scene {
@@ -39,8 +40,6 @@ export interface SceneOptions {
   load?: Partial<LoadSettings>;
   /** In place of the load's own sound, invalid and repeated events. */
   records?: (product: Product, settings: LoadSettings) => Iterator<LoadRecord, void>;
-  /** Of the topics' incarnations, the one that the last events go to. */
-  incarnationOf?: (topic: string) => number;
 }
 
 /** The longest that a single fault may take to recover from, in seconds; the start of a server is not counted. */
@@ -107,10 +106,7 @@ async function judge(
   recoveries: readonly number[],
 ): Promise<void> {
   const { reader, pool, names } = product;
-  const bounds = await reader.bounds(await reader.partitions(names));
-  for (const range of wholeRanges(bounds)) {
-    await truth.readBack(reader, [range], options.incarnationOf?.(range.topic));
-  }
+  await truth.readBack(reader, rangesOf(await progressOf(product)));
   const verdict = compareWithTruth(truth.expected(), await readFound(pool, { topics: names, since: 0 }));
   const report: FaultReport = {
     fault: options.fault,
