@@ -7,6 +7,7 @@ import { type ApiEnv, createRouter } from './env.ts';
 import { createErrorHandler, problem } from './errors.ts';
 import { observeRequests } from './observe-requests.ts';
 import type { ApiDeps } from './ports.ts';
+import { auditRoutes } from './routes/audits.ts';
 import { boardRoutes } from './routes/board.ts';
 import { booksRoutes } from './routes/books.ts';
 import { controlRoutes } from './routes/control.ts';
@@ -68,6 +69,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, ingestionMetricsRoutes(deps));
   app.route(INGESTION, streamsRoutes(deps));
   app.route(INGESTION, booksRoutes(deps));
+  app.route(INGESTION, auditRoutes(deps));
   app.route(INGESTION, enqueueRoutes(deps));
   app.route(INGESTION, jobsRoutes(deps));
   app.route(INGESTION, boardRoutes(deps, INGESTION));

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   'unknown-topic': { status: 404, title: 'No topic of this name is ingested' },
   'unknown-partition': { status: 404, title: 'The topic has no such partition' },
   'no-such-event': { status: 404, title: 'There is no such failed event' },
+  'unknown-audit': { status: 404, title: 'There is no such audit' },
   'unknown-job': { status: 404, title: 'There is no such job' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'unknown-stream': { status: 404, title: 'No such stream was ever treated apart' },

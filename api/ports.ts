@@ -2,6 +2,7 @@
 
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { MiddlewareHandler } from 'hono';
+import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
 import type { Settled } from '../activities/failed-ports.ts';
@@ -13,6 +14,7 @@ import type { ValidationContext } from '../domain/validate.ts';
 import type { Health } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import type { ApiEnv } from './env.ts';
@@ -64,6 +66,8 @@ export interface ApiDeps {
   positions: Store['positions']['list'];
   counters: IngestionCounters;
   books: BooksReader;
+  audits: AuditRequests;
+  auditControl: AuditControlPort;
   queue: RetryQueueDepth;
   jobs: RetryJobs;
   /** Queues that Bull Board shows. */

@@ -1,14 +1,17 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
+import { createAuditRequests } from '../adapters/postgres/audits.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
+import { guarded } from '../adapters/postgres/errors.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
+import { createAuditControl } from '../adapters/temporal/audit-control.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import type { Config } from '../platform/config.ts';
@@ -29,7 +32,8 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     log: (level, message, fields) => kafkaLogger[level](message, fields),
   });
   const reader = createLogReader(kafka, { maxWaitMs: config.kafka.maxWaitMs });
-  const control = createIngestionControl(createClient(config.temporal), config.temporal.namespace);
+  const temporal = createClient(config.temporal);
+  const control = createIngestionControl(temporal, config.temporal.namespace);
   const queue = openRetryQueue(
     { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
     logger.child({ component: 'retries' }),
@@ -48,6 +52,8 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       },
       counters: { totals: async (consumerGroup) => chainTotals(await pool.get(), consumerGroup) },
       books: { read: async (consumerGroup) => readBooks(await pool.get(), consumerGroup) },
+      audits: forwarded(async () => createAuditRequests(await guarded(() => pool.get()))),
+      auditControl: createAuditControl(temporal),
       queue,
       deadLetters: createDeadLetters(() => pool.get()),
       decoder: createEventDecoder(config.registry),

@@ -1,5 +1,6 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
+import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
 import { locate } from '../activities/log-coordinates.ts';
@@ -12,6 +13,7 @@ import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
@@ -25,6 +27,8 @@ export interface ApiServers {
   store: { positions: Pick<Store['positions'], 'list'>; streams: Streams };
   counters: IngestionCounters;
   books: BooksReader;
+  audits: AuditRequests;
+  auditControl: AuditControlPort;
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   deadLetters: DeadLetters;
   decoder: EventDecoder;
@@ -53,6 +57,8 @@ export async function startApi(
     positions: (scope) => servers.store.positions.list(scope),
     counters: servers.counters,
     books: servers.books,
+    audits: servers.audits,
+    auditControl: servers.auditControl,
     streams: servers.store.streams,
     queue: servers.queue,
     jobs: servers.queue,

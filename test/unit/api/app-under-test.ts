@@ -129,6 +129,8 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     bounds: async () => [],
     positions: async () => [],
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
+    audits: { create: async () => {}, fail: async () => {}, list: async () => [], find: async () => null },
+    auditControl: { start: async ({ auditId }) => ({ workflowId: `crm-audit:${auditId}` }) },
     books: { read: async () => ({ partitions: [], breaks: [], jumps: [], parked: [], identities: [] }) },
     queue: { depth: async () => ({ waiting: 0, delayed: 0, active: 0, failed: 0 }) },
     jobs: {
