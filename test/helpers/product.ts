@@ -123,7 +123,7 @@ export async function createProduct(
     const rows = await pool.any(
       sql.type(z.object({ topic: z.string(), partition: z.number(), next_offset: z.number() }))`
         SELECT s.topic, p.partition, p.next_offset FROM analytics.crm_positions p
-        JOIN analytics.crm_sources s ON s.source_id = p.source_id WHERE NOT p.closed`,
+        JOIN analytics.crm_sources s ON s.source_id = p.source_id WHERE NOT p.closed AND p.end_offset IS NULL`,
     );
     const at = new Map(rows.map(({ topic, partition, next_offset }) => [`${topic}/${partition}`, next_offset]));
     let sum = 0;

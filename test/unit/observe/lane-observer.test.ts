@@ -44,9 +44,19 @@ function observed() {
 }
 
 describe('a batch', () => {
+  it('with failures is logged by its numbers, later ones together when the lane ends', () => {
+    const { observer, logger } = observed();
+    for (let batch = 0; batch < 3; batch += 1) observer.batchWritten(BATCH);
+    observer.released([]);
+    expect(logger.lines).toMatchObject([
+      { message: 'events failed', fields: { cause: 'row', failed: 1, dead: 1 } },
+      { message: 'events failed', fields: { cause: 'row', failed: 2, dead: 2 } },
+    ]);
+  });
+
   it('moves the metrics and writes no log line', async () => {
     const { observer, logger, lines } = observed();
-    observer.batchWritten(BATCH);
+    observer.batchWritten({ ...BATCH, counts: { ...COUNTS, failed: 0, dead: 0, stored: 6 } });
     expect(await lines('crm_events_total')).toEqual([
       'crm_events_total{event_type="lead.created",outcome="processed"} 4',
       'crm_events_total{event_type="unknown",outcome="dead"} 1',
@@ -94,8 +104,8 @@ describe('a stall', () => {
     end(observer);
     end(observer);
     expect(await lines('crm_lane_stall')).toEqual(['crm_lane_stalls_total 1', 'crm_lane_stalled 0']);
-    expect(logger.lines).toMatchObject([
-      { level: 'warn', fields: { reason: 'registry' } },
+    expect(logger.lines.filter(({ message }) => message.startsWith('lane '))).toMatchObject([
+      { level: 'warn', fields: { cause: 'server', reason: 'registry' } },
       { level: 'info', fields: { reason: 'registry', stalledMs: expect.any(Number) } },
     ]);
   });
