@@ -1,6 +1,6 @@
 /** Gets a settlement into PostgreSQL, with the same patience as a lane's batch. */
-import type { Rejection } from '../domain/failures.ts';
-import type { SettledDelivery, Settlement, SettleResult, Settler } from './failed-ports.ts';
+import { type Rejection, statusOf } from '../domain/failures.ts';
+import type { SettledDelivery, Settlement, SettleResult, Settler, Verdict } from './failed-ports.ts';
 import { refused } from './ingest.ts';
 import { writePersistently } from './persistent-write.ts';
 import type { LaneObserver } from './ports.ts';
@@ -11,6 +11,8 @@ export interface SettleDeps {
   /** Told why it waits. */
   onTrouble(reason: string): void;
 }
+
+const DEAD: Verdict = { status: 'dead', nextAttemptAt: null };
 
 /**
  * Settles deliveries; a row that PostgreSQL refuses fails by itself, the others are written. After a commit in doubt
@@ -53,12 +55,16 @@ function split(settlement: Settlement): [Settlement, Settlement] | null {
   ];
 }
 
-/** The verdict was given for whatever may go wrong; it stands. */
+/** What no retry mends is a dead letter, whatever the verdict over other failures is. */
 function charge(settlement: Settlement, rejection: Rejection): Settlement | null {
   const [delivery] = settlement.deliveries;
   if (delivery === undefined || delivery.outcome.kind === 'rejected') {
     return null;
   }
-  const charged: SettledDelivery = { ...delivery, outcome: { slice: 0, ...refused(delivery.outcome, rejection) } };
+  const charged: SettledDelivery = {
+    ...delivery,
+    outcome: { slice: 0, ...refused(delivery.outcome, rejection) },
+    verdict: statusOf(rejection.code) === 'dead' ? DEAD : delivery.verdict,
+  };
   return { ...settlement, deliveries: [charged] };
 }
