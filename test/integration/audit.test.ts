@@ -46,7 +46,7 @@ async function audited(
   const input = { auditId: randomUUID(), consumerGroup: 'group' };
   await requests.create({ auditId: input.auditId, request: { recount: false, ...request }, requestedBy: 'ada' });
   const run = <I, R>(activity: (input: I) => Promise<R>, given: I) =>
-    new MockActivityEnvironment().run(activity, given);
+    new MockActivityEnvironment().run(activity, given) as Promise<R>;
   const planned: PartitionId[] = await run(activities.planAudit, input);
   for (const at of planned) {
     await run(activities.auditPartition, { ...input, ...at });
