@@ -14,7 +14,7 @@ import { temporalTestServer } from '../../stack/index.ts';
 import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
 import type { sweepWorkflow } from '../../workflows/index.ts';
 
-type Steps = Pick<Activities, 'sweepRetries' | 'sweepParked'>;
+type Steps = Pick<Activities, 'sweepRetries' | 'sweepParked' | 'sweepBooks'>;
 
 let env: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -39,6 +39,7 @@ async function sweep(steps: Partial<Steps>) {
   const activities: Steps = {
     sweepRetries: async () => ({ due: 3, enqueued: 3 }),
     sweepParked: async () => ({ ready: [] }),
+    sweepBooks: async () => ({ folded: 0 }),
     ...steps,
   };
   const worker = await Worker.create({
