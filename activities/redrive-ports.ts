@@ -2,6 +2,7 @@
 import type { FailedFilter } from '../domain/failed-filter.ts';
 import type { FixRule } from '../domain/fix-rule.ts';
 import type { RedriveAction, RedriveCounts } from '../workflows/contracts.ts';
+import type { Settled } from './failed-ports.ts';
 
 /** What a person wants done to the failed events that fit a filter. */
 export interface RedriveRequest {
@@ -77,7 +78,8 @@ export interface RedriveWindow {
 
 /** Every method @throws WriteError when PostgreSQL can't be reached. */
 export interface Redrives {
-  match(filter: FailedFilter): Promise<Matched>;
+  /** @param upTo the newest event to be counted, null for all */
+  match(filter: FailedFilter, upTo: number | null): Promise<Matched>;
   /** Keeps a request. @param status `awaiting_approval` or `running` */
   create(
     request: RedriveRequest & Matched & { redriveId: string; requestedBy: string },
@@ -93,6 +95,8 @@ export interface Redrives {
   page(scope: RedriveScope, window: RedriveWindow): Promise<RedrivePage | null>;
   /** Gives up those of the events that nobody has settled meanwhile, in one transaction. @returns how many */
   discard(redrive: Redrive, failedIds: readonly number[]): Promise<number>;
+  /** What became of an event in a redrive; null when it did not try it. */
+  outcome(redriveId: string, failedId: number): Promise<Settled | null>;
   /** Those of the event ids that are staged already. */
   known(eventIds: readonly string[]): Promise<ReadonlySet<string>>;
 }

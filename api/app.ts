@@ -20,6 +20,7 @@ import { enqueueRoutes } from './routes/enqueue.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
+import { redriveRoutes } from './routes/redrives.ts';
 import { statusRoutes } from './routes/status.ts';
 import { streamsRoutes } from './routes/streams.ts';
 
@@ -78,6 +79,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, deadLetterRoutes(deps));
   app.route(INGESTION, deadLetterCorrectionRoutes(deps));
   app.route(INGESTION, deadLetterSettleRoutes(deps));
+  app.route(INGESTION, redriveRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

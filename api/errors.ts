@@ -19,6 +19,7 @@ export const PROBLEMS = {
   'unknown-audit': { status: 404, title: 'There is no such audit' },
   'unknown-job': { status: 404, title: 'There is no such job' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'unknown-redrive': { status: 404, title: 'There is no such redrive' },
   'unknown-stream': { status: 404, title: 'No such stream was ever treated apart' },
   'not-running': { status: 409, title: 'The ingestion is not running' },
   refused: { status: 409, title: 'The request can not be carried out as things stand' },

@@ -18,6 +18,7 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import type { ApiEnv } from './env.ts';
+import type { RedriveDesk } from './redrive-desk.ts';
 
 /** Deliveries of a consumer group since its first start, whatever process wrote them. */
 export interface IngestionTotals {
@@ -80,6 +81,7 @@ export interface ApiDeps {
   /** What events of a topic are checked against now. */
   validationOf(topic: string): ValidationContext;
   redriveOne: RedriveOne;
+  redrives: RedriveDesk;
   health: Health;
   metrics: Metrics;
   logger: Logger;

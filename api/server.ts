@@ -1,4 +1,5 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
+import { dryRun } from '../activities/redrive-plan.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
@@ -6,19 +7,25 @@ import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
+import { createFailedEvents } from '../adapters/postgres/failed-events.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
+import { createRedrives } from '../adapters/postgres/redrives.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createAuditControl } from '../adapters/temporal/audit-control.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
+import { createRedriveControl } from '../adapters/temporal/redrive-control.ts';
 import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
+import { ingestRules } from '../workers/ingest-rules.ts';
 import { runProcess } from '../workers/process.ts';
+import { createDryRunIds } from './dry-run-id.ts';
+import { createRedriveDesk } from './redrive-desk.ts';
 import { type ApiServers, startApi } from './start.ts';
 
 /**
@@ -42,6 +49,10 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api` }),
     (opened) => opened.end(),
   );
+  const decoder = createEventDecoder(config.registry);
+  const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
+  const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
+  const dryRunDeps = { redrives, failed, decoder, rules: ingestRules(config), mostRedrives: config.redrives.limit };
   return {
     servers: {
       control,
@@ -55,8 +66,16 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       audits: forwarded(async () => createAuditRequests(await guarded(() => pool.get()))),
       auditControl: createAuditControl(temporal),
       queue,
-      deadLetters: createDeadLetters(() => pool.get()),
-      decoder: createEventDecoder(config.registry),
+      deadLetters: forwarded(async () => createDeadLetters(await guarded(() => pool.get()))),
+      decoder,
+      redrives: createRedriveDesk({
+        redrives,
+        control: createRedriveControl(temporal),
+        dryRun: (scope) => dryRun(dryRunDeps, scope),
+        // Every API process has the same, and nobody else knows it.
+        dryRunIds: createDryRunIds(config.postgres.url),
+        approvalOver: config.redrives.approvalOver,
+      }),
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },

@@ -17,8 +17,9 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
-import type { ApiDeps, IngestionCounters, RedriveOne, RetryQueueDepth } from './ports.ts';
+import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
+import type { RedriveDesk } from './redrive-desk.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
@@ -32,7 +33,7 @@ export interface ApiServers {
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   deadLetters: DeadLetters;
   decoder: EventDecoder;
-  redriveOne: RedriveOne;
+  redrives: RedriveDesk;
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -67,7 +68,8 @@ export async function startApi(
     deadLetters: servers.deadLetters,
     decoder: servers.decoder,
     validationOf: validationFor(config),
-    redriveOne: servers.redriveOne,
+    redriveOne: (failedId, by) => servers.redrives.redriveOne(failedId, by),
+    redrives: servers.redrives,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,

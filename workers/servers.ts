@@ -13,20 +13,18 @@ import { observeRedriven } from '../adapters/observe/redrives.ts';
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
-import type { Entity } from '../domain/events.ts';
-import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
 import type { Config } from '../platform/config.ts';
 import type { HealthCheck } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { createSigner } from '../platform/signing.ts';
+import { ingestRules } from './ingest-rules.ts';
 import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
 
 /** How often the topics are looked at for new partitions. */
 const WATCH_INTERVAL_MS = 5_000;
-const DAY_MS = 86_400_000;
 
 export interface WorkerServers {
   activities: ActivitiesByQueue;
@@ -125,18 +123,10 @@ export function openServers(
   };
 }
 
-function laneOptions({ ingestion, topics, partitions }: Config, worker: string): LaneOptions {
-  const entityOfTopic = new Map<string, Entity>();
-  for (const role of TOPIC_ROLES) {
-    const entity = expectedEntityOf(role);
-    if (entity !== null) {
-      entityOfTopic.set(topics[role], entity);
-    }
-  }
+function laneOptions(config: Config, worker: string): LaneOptions {
+  const { ingestion } = config;
   return {
-    eventTypes: new Set(ingestion.eventTypes),
-    entityOfTopic,
-    lateWindowMs: partitions.lateWindowDays * DAY_MS,
+    ...ingestRules(config),
     breaker: ingestion.breaker,
     maxRecords: ingestion.batchMaxRows,
     lingerMs: ingestion.batchLingerMs,

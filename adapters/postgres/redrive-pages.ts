@@ -1,6 +1,7 @@
 /** The failed events of a redrive: which are next, which are staged already, and how they are given up. */
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
+import type { Settled } from '../../activities/failed-ports.ts';
 import type { Redrive, RedrivePage, RedriveScope, RedriveWindow } from '../../activities/redrive-ports.ts';
 import { bigints, instants, texts } from './column-fragments.ts';
 import { matchesFilter } from './failed-filter.ts';
@@ -48,6 +49,28 @@ export async function knownEvents(
     SELECT l.event_id FROM analytics.crm_event_ledger l WHERE l.event_id = ANY (${texts(eventIds)})
   `);
   return new Set(known);
+}
+
+const settledRow = z.object({
+  status: z.enum(['processed', 'skipped', 'filtered', 'failed', 'dead']),
+  reason: z.enum(['duplicate', 'conflict', 'reread']).nullable(),
+});
+
+/** @see Redrives.outcome */
+export function outcomeOf(
+  connection: CommonQueryMethods,
+  redriveId: string,
+  failedId: number,
+): Promise<Settled | null> {
+  return connection.maybeOne(sql.type(settledRow)`
+    SELECT log.processing_status AS status,
+      CASE WHEN log.processing_status = 'skipped' THEN log.metadata ->> 'reason' END AS reason
+    FROM analytics.crm_failed_events f
+    JOIN analytics.crm_sources s ON s.source_id = f.source_id
+    JOIN analytics.crm_events_log log ON log.event_timestamp = f.event_timestamp AND log.topic = f.topic
+      AND log.partition = f.partition AND log."offset" = f."offset" AND log.topic_incarnation = s.incarnation
+    WHERE f.failed_id = ${failedId} AND f.redrive_id = ${redriveId}::uuid
+  `);
 }
 
 /** @see Redrives.discard */

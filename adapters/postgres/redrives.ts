@@ -6,7 +6,7 @@ import type { FailedFilter } from '../../domain/failed-filter.ts';
 import type { FixRule } from '../../domain/fix-rule.ts';
 import { guarded } from './errors.ts';
 import { matchesFilter } from './failed-filter.ts';
-import { discardEvents, knownEvents, redrivePage } from './redrive-pages.ts';
+import { discardEvents, knownEvents, outcomeOf, redrivePage } from './redrive-pages.ts';
 
 /** Slonik gives times as epoch milliseconds. */
 const time = z.number().transform((at) => new Date(at).toISOString());
@@ -51,7 +51,7 @@ const COLUMNS = sql.fragment`
 
 export function createRedrives(connection: CommonQueryMethods): Redrives {
   return {
-    match: (filter) => guarded(() => match(connection, filter)),
+    match: (filter, upTo) => guarded(() => match(connection, filter, upTo)),
     create: (...request) => guarded(() => create(connection, ...request)),
     get: (redriveId) => guarded(() => get(connection, redriveId)),
     list: (most) => guarded(() => list(connection, most)),
@@ -59,15 +59,17 @@ export function createRedrives(connection: CommonQueryMethods): Redrives {
     move: (redriveId, to) => guarded(() => move(connection, redriveId, to)),
     page: (...page) => guarded(() => redrivePage(connection, ...page)),
     discard: (redrive, failedIds) => guarded(() => discardEvents(connection, redrive, failedIds)),
+    outcome: (redriveId, failedId) => guarded(() => outcomeOf(connection, redriveId, failedId)),
     known: (eventIds) => guarded(() => knownEvents(connection, eventIds)),
   };
 }
 
-function match(connection: CommonQueryMethods, filter: FailedFilter): Promise<Matched> {
+function match(connection: CommonQueryMethods, filter: FailedFilter, upTo: number | null): Promise<Matched> {
   return connection.one(sql.type(z.object({ total: z.number(), lastFailedId: z.number() }))`
     SELECT count(*) AS total, COALESCE(max(f.failed_id), 0) AS "lastFailedId"
     FROM analytics.crm_failed_events f
     WHERE f.status IN ('failed', 'dead') AND ${matchesFilter(filter)}
+      AND (${upTo}::bigint IS NULL OR f.failed_id <= ${upTo})
   `);
 }
 

@@ -8,7 +8,7 @@ import { IdSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
 import { showWhole } from './dead-letters-view.ts';
 
 /** Shown in lists and in the log of events, to people who may not see personal data. */
-const ReasonSchema = z
+export const ReasonSchema = z
   .object({
     reason: z
       .string()

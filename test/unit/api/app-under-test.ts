@@ -13,6 +13,7 @@ import {
   type LaneReport,
 } from '../../../workflows/control-port.ts';
 import { recordingLogger } from '../platform/recording-logger.ts';
+import { createMemoryRedrives } from './memory-redrives.ts';
 
 export const SETTINGS: IngestionSettings = {
   consumerGroup: 'group',
@@ -141,6 +142,7 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     streams: createMemoryStreams(),
     locate: async (at) => ({ problem: null, bounds: { ...at, earliest: 0, end: at.offset + 1, topicId: null } }),
     ...NO_DEAD_LETTERS,
+    redrives: createMemoryRedrives().desk,
     health: createHealth({}, { logger }),
     metrics,
     logger,
