@@ -7,6 +7,7 @@ import {
   RegistryUnavailableError,
   WriteError,
 } from './ports.ts';
+import { QueueUnavailableError } from './retry-ports.ts';
 
 /** Our own errors, whose messages hold no payload; the names are what retry policies and people see. */
 const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: string]> = [
@@ -17,6 +18,7 @@ const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: stri
   [LogUnavailableError, 'LogUnavailable'],
   [WriteError, 'WriteRefused'],
   [RegistryUnavailableError, 'RegistryUnavailable'],
+  [QueueUnavailableError, 'QueueUnavailable'],
 ];
 
 /**

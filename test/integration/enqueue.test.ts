@@ -86,12 +86,14 @@ describe('POST /enqueue', () => {
   });
 
   it('keeps what can not be read as a dead letter, says why, and does not try it again by itself', async () => {
-    const { outcomeOf, client, topics, startWorker, statuses } = await createApi();
+    const { outcomeOf, client, topics, startWorker, statuses, inRedis } = await createApi();
     await produce(client, [{ topic: topics.leads, key: null, value: Buffer.from('{"email":"a@example.com"}') }]);
     startWorker();
     const outcome = await outcomeOf({ offset: 0 });
     expect(outcome).toMatchObject({ outcome: 'dead', code: 'bad_magic_byte', detail: expect.any(String) });
-    expect(JSON.stringify(outcome)).not.toContain('a@example.com');
+    const kept = await inRedis();
+    expect(kept).toContain(topics.leads);
+    expect(kept).not.toContain('a@example.com');
     expect(await statuses()).toEqual({ dead: 1 });
     expect(await outcomeOf({ offset: 0 })).toMatchObject({
       outcome: 'dead',
@@ -109,6 +111,18 @@ describe('POST /enqueue', () => {
     expect(await outcomeOf({ offset: 0 })).toMatchObject({ outcome: 'processed' });
     expect(await failedEvents()).toMatchObject([{ status: 'resolved', settledAs: 'processed' }]);
     expect(await outcomeOf({ offset: 0 })).toMatchObject({ outcome: 'skipped', reason: 'settled' });
+  });
+
+  it.each([
+    ['what no retry mends is dead at once', '22001', 'dead'],
+    ['what may come right is retried', '23503', 'failed'],
+  ])('of what PostgreSQL refuses: %s', async (_, sqlstate, outcome) => {
+    const { outcomeOf, leads, refuseLeads, startWorker, failedEvents } = await createApi();
+    await leads(1);
+    await refuseLeads(['a-0'], sqlstate);
+    startWorker();
+    expect(await outcomeOf({ offset: 0 })).toMatchObject({ outcome, detail: expect.any(String) });
+    await expect.poll(failedEvents, SOON).toMatchObject([{ status: 'dead', attempts: outcome === 'dead' ? 0 : 12 }]);
   });
 
   it('tells a tombstone from an offset that holds nothing', async () => {

@@ -30,6 +30,7 @@ it('shows the queue with its page, its files and its jobs', async () => {
   expect(page.status).toBe(200);
   expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/);
   const html = await page.text();
+  expect(await (await request(`${BOARD}/queue/crm-ingestion-retries`)).text()).toBe(html);
   expect(html).toContain(`<base href="${BOARD}/" />`);
   const [, script] = /<script defer src="([^"]+)"/.exec(html) ?? [];
   const file = await request(`${BOARD}/${script}`);

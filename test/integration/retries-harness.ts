@@ -24,14 +24,14 @@ import { recordingLogger } from '../unit/platform/recording-logger.ts';
 const BASE = Date.UTC(2026, 10, 20, 12);
 
 /** Retry workers over a queue, a store and topics of one test alone. */
-export async function createRetryHarness(env: Environment = {}) {
+export async function createRetryHarness(env: Environment = {}, redisUrl = required('REDIS_URL')) {
   const kafka = await createTestTopics();
   const { pool, store, runId } = await createTestStore();
   const reader = createLogReader(kafka.client, { maxWaitMs: 500 });
   onTestFinished(() => reader.close());
   const config = loadConfig(
     {
-      REDIS_URL: required('REDIS_URL'),
+      REDIS_URL: redisUrl,
       RETRY_QUEUE_PREFIX: `test-${randomUUID()}`,
       RETRY_BASE_MS: '1',
       RETRY_MAX_MS: '2',
@@ -46,14 +46,16 @@ export async function createRetryHarness(env: Environment = {}) {
   const logger = recordingLogger();
   const metrics = createMetrics();
   const queue = openRetryQueue({ ...config.redis, ...config.retries.queue, keepJobsSeconds: 60 }, logger);
-  const redis = new Redis(config.redis.url);
+  // Its own way to Redis, also where the product has none.
+  const redis = new Redis(required('REDIS_URL'), { db: databaseOf(redisUrl) });
   onTestFinished(async () => {
     const keys = await redis.keys(`${config.retries.queue.prefix}:*`);
     if (keys.length > 0) await redis.del(keys);
     redis.disconnect();
     await queue.close();
   });
-  await queue.ping();
+  // Connected, unless the test has Redis away.
+  await queue.ping().catch(() => {});
 
   const lane = await openTestLane(store);
   const [range] = await claimPartitions(lane, runId, kafka.topics.leads);
@@ -112,6 +114,35 @@ export async function createRetryHarness(env: Environment = {}) {
     return new MockActivityEnvironment().run(sweepRetries, { consumerGroup: config.kafka.consumerGroup });
   }
 
+  /** Makes PostgreSQL refuse leads for as long as they are listed, as a foreign key would. */
+  async function refuseLeads(refused: string[], sqlstate = '23503') {
+    await pool.query(sql.unsafe`CREATE TABLE refused (event_id TEXT COLLATE "C" PRIMARY KEY, sqlstate TEXT NOT NULL)`);
+    await pool.query(sql.unsafe`INSERT INTO refused SELECT unnest(${sql.array(refused, 'text')}), ${sqlstate}`);
+    await pool.query(sql.unsafe`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE
+        code TEXT := (SELECT r.sqlstate FROM refused r WHERE r.event_id = NEW.event_id);
+      BEGIN
+        IF code IS NOT NULL THEN RAISE EXCEPTION 'refused' USING ERRCODE = code; END IF;
+        RETURN NEW;
+      END $$`);
+    await pool.query(sql.unsafe`
+      CREATE TRIGGER refuse BEFORE INSERT ON analytics.crm_leads_staging FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    return { heal: (id: string) => pool.query(sql.unsafe`DELETE FROM refused WHERE event_id = ${id}`) };
+  }
+
+  /** Sessions of this database that wait for a lock. */
+  const blocked = () =>
+    pool.oneFirst(sql.unsafe`
+      SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+
+  /** All that Redis holds of this queue, to look for what must not be there. */
+  async function inRedis(): Promise<string> {
+    const keys = await redis.keys(`${config.retries.queue.prefix}:*`);
+    const dumps = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
+    return [...keys, ...dumps.map((dump) => dump?.toString('latin1') ?? '')].join('\n');
+  }
+
   const failedEvents = () =>
     pool.any(sql.type(
       z.object({ failedId: z.number(), status: z.string(), settledAs: z.string().nullable(), attempts: z.number() }),
@@ -141,6 +172,9 @@ export async function createRetryHarness(env: Environment = {}) {
     lane,
     range: range!,
     failLeads,
+    refuseLeads,
+    blocked,
+    inRedis,
     rereadLead,
     startWorker,
     sweep,
@@ -148,4 +182,8 @@ export async function createRetryHarness(env: Environment = {}) {
     statuses,
     count,
   };
+}
+
+function databaseOf(redisUrl: string): number {
+  return Number(new URL(redisUrl).pathname.slice(1));
 }

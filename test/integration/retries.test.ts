@@ -5,26 +5,10 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { lead } from '../helpers/batches.ts';
 import { required } from '../helpers/database.ts';
 import { ids } from '../helpers/wire-leads.ts';
+import { closedPort, openRelay } from './api-relay.ts';
 import { createRetryHarness } from './retries-harness.ts';
 
 const SOON = { timeout: 30_000, interval: 50 };
-
-/** Makes PostgreSQL refuse leads for as long as they are listed, as a foreign key would. */
-async function refuseLeads({ pool }: Awaited<ReturnType<typeof createRetryHarness>>, refused: string[]) {
-  await pool.query(sql.unsafe`CREATE TABLE refused (event_id TEXT COLLATE "C" PRIMARY KEY)`);
-  await pool.query(sql.unsafe`INSERT INTO refused SELECT unnest(${sql.array(refused, 'text')})`);
-  await pool.query(sql.unsafe`
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-      IF EXISTS (SELECT 1 FROM refused r WHERE r.event_id = NEW.event_id) THEN
-        RAISE EXCEPTION 'refused' USING ERRCODE = '23503';
-      END IF;
-      RETURN NEW;
-    END $$`);
-  await pool.query(sql.unsafe`
-    CREATE TRIGGER refuse BEFORE INSERT ON analytics.crm_leads_staging FOR EACH ROW EXECUTE FUNCTION refuse()`);
-  return { heal: (id: string) => pool.query(sql.unsafe`DELETE FROM refused WHERE event_id = ${id}`) };
-}
 
 describe('retries', () => {
   it('stage what has become sound, count themselves, and leave no job behind', async () => {
@@ -46,7 +30,7 @@ describe('retries', () => {
   it('go on until the event can be written', async () => {
     const harness = await createRetryHarness();
     const retries = await harness.failLeads(['a', 'b']);
-    const { heal } = await refuseLeads(harness, ['a']);
+    const { heal } = await harness.refuseLeads(['a']);
     harness.startWorker();
     harness.queue.schedule(retries);
     await expect.poll(async () => (await harness.failedEvents())[0]?.attempts, SOON).toBeGreaterThanOrEqual(3);
@@ -57,7 +41,7 @@ describe('retries', () => {
   it('end as a dead letter when nothing helps, and then leave it alone', async () => {
     const harness = await createRetryHarness();
     const [retry] = await harness.failLeads(['a']);
-    await refuseLeads(harness, ['a']);
+    await harness.refuseLeads(['a']);
     harness.startWorker();
     harness.queue.schedule([retry!]);
     await expect.poll(harness.statuses, SOON).toEqual({ dead: 1 });
@@ -150,14 +134,12 @@ describe('retries', () => {
   it('hold no payload: nothing of an event is anywhere in Redis', async () => {
     const harness = await createRetryHarness();
     const retries = await harness.failLeads(['canary-5d1e']);
-    await refuseLeads(harness, ['canary-5d1e']);
+    await harness.refuseLeads(['canary-5d1e']);
     harness.startWorker();
     await harness.queue.addDue(retries);
     await harness.queue.addDue([{ ...retries[0]!, attempts: 9, dueAt: Date.now() + 3_600_000 }]);
     await expect.poll(async () => (await harness.failedEvents())[0]?.attempts, SOON).toBeGreaterThanOrEqual(2);
-    const keys = await harness.redis.keys(`${harness.config.retries.queue.prefix}:*`);
-    const dumps = await Promise.all(keys.map((key) => harness.redis.dumpBuffer(key)));
-    const everything = [...keys, ...dumps.map((dump) => dump?.toString('latin1') ?? '')].join('\n');
+    const everything = await harness.inRedis();
     expect(everything).toContain('failedId');
     expect(everything).not.toContain('canary');
     expect(everything).not.toContain('ada@example.com');
@@ -179,6 +161,57 @@ describe('while a server is away', () => {
   });
 });
 
+describe('without Redis', () => {
+  it('nothing throws and nothing waits; the sweep says so, and finds the retries once it is back', async () => {
+    const redis = new URL(required('REDIS_URL'));
+    const port = await closedPort();
+    const harness = await createRetryHarness({}, `redis://127.0.0.1:${port}`);
+    const retries = await harness.failLeads(ids('a', 3));
+    harness.startWorker();
+    harness.queue.schedule(retries);
+    await expect(harness.sweep()).rejects.toThrow('Redis does not answer');
+
+    const relay = await openRelay({ host: redis.hostname, port: Number(redis.port || 6379) }, port);
+    onTestFinished(() => relay.shut());
+    await vi.waitFor(() => harness.queue.ping(), SOON);
+    expect(await harness.sweep()).toEqual({ due: 3, enqueued: 3 });
+    await expect.poll(harness.statuses, SOON).toEqual({ resolved: 3 });
+  });
+
+  it('a worker can be told to stop', async () => {
+    const harness = await createRetryHarness({ SHUTDOWN_GRACE_MS: '1000' }, `redis://127.0.0.1:${await closedPort()}`);
+    await harness.startWorker().run();
+  });
+});
+
+describe('a worker that is told to stop', () => {
+  it('finishes what it is writing', async () => {
+    const harness = await createRetryHarness();
+    const retries = await harness.failLeads(['a']);
+    const release = Promise.withResolvers<void>();
+    // Another transaction has the id, and the retry waits for what becomes of it.
+    const blocker = harness.pool
+      .transaction(async (transaction) => {
+        await transaction.query(sql.unsafe`
+          INSERT INTO analytics.crm_event_ledger (event_id, organization_id, entity, source_id, partition, "offset",
+            event_timestamp, run_id, content_hash)
+          VALUES ('a', 'org-1', 1, ${harness.range.sourceId}, 0, 99, now(), gen_random_uuid(), 1)`);
+        await release.promise;
+        throw new Error('rolled back');
+      })
+      .catch(() => {});
+    const worker = harness.startWorker();
+    await harness.queue.addDue(retries);
+    await expect.poll(() => harness.blocked(), SOON).toBe(1);
+    const stopped = worker.run();
+    release.resolve();
+    await blocker;
+    await stopped;
+    expect(await harness.statuses()).toEqual({ resolved: 1 });
+    expect(await harness.queue.depth()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
+  });
+});
+
 /**
  * FLUSHDB on a database of this file's own: FLUSHALL would also take the queues of other tests from the Redis they
  * share. For one queue it is the same.
@@ -189,11 +222,7 @@ describe('a Redis that forgets everything', () => {
   it('in the middle of 10,000 retries loses none', async () => {
     const url = new URL(required('REDIS_URL'));
     url.pathname = `/${OWN_DATABASE}`;
-    const harness = await createRetryHarness({
-      REDIS_URL: url.href,
-      RETRY_RATE_PER_SECOND: '100000',
-      RETRY_CONCURRENCY: '16',
-    });
+    const harness = await createRetryHarness({ RETRY_RATE_PER_SECOND: '100000', RETRY_CONCURRENCY: '16' }, url.href);
     const retries = [...(await harness.failLeads(ids('a', 5_000))), ...(await harness.failLeads(ids('b', 5_000)))];
     harness.queue.schedule(retries);
     await vi.waitUntil(async () => (await harness.queue.depth()).waiting === 10_000, SOON);
