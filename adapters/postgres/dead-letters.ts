@@ -74,16 +74,15 @@ const WHOLE_COLUMNS = sql.fragment`
 
 const UNSETTLED = sql.fragment`f.status IN ('failed', 'dead')`;
 
-/** @param connect opens the database with the first question */
-export function createDeadLetters(connect: () => Promise<CommonQueryMethods>): DeadLetters {
+export function createDeadLetters(connection: CommonQueryMethods): DeadLetters {
   return {
-    list: (search, page) => guarded(async () => list(await connect(), search, page)),
-    listWhole: (search, page) => guarded(async () => listWhole(await connect(), search, page)),
-    get: (failedId) => guarded(async () => get(await connect(), failedId)),
-    groups: (search, limit) => guarded(async () => groups(await connect(), search, limit)),
-    summary: (organizations) => guarded(async () => summary(await connect(), organizations)),
-    correct: (...change) => guarded(async () => correct(await connect(), ...change)),
-    discard: (...change) => guarded(async () => discard(await connect(), ...change)),
+    list: (search, page) => guarded(() => list(connection, search, page)),
+    listWhole: (search, page) => guarded(() => listWhole(connection, search, page)),
+    get: (failedId) => guarded(() => get(connection, failedId)),
+    groups: (search, limit) => guarded(() => groups(connection, search, limit)),
+    summary: (organizations) => guarded(() => summary(connection, organizations)),
+    correct: (...change) => guarded(() => correct(connection, ...change)),
+    discard: (...change) => guarded(() => discard(connection, ...change)),
   };
 }
 

@@ -32,7 +32,7 @@ export async function createDeadLetterHarness(
   over: { redriveOne?: RedriveOne; decoder?: EventDecoder; deadLetters?: ApiDeps['deadLetters'] } = {},
 ) {
   const { pool } = await createTestDatabase();
-  const deadLetters = over.deadLetters ?? createDeadLetters(async () => pool);
+  const deadLetters = over.deadLetters ?? createDeadLetters(pool);
   const tested = createTestApp({
     deadLetters,
     decoder: over.decoder ?? createEventDecoder(testRegistry()),
