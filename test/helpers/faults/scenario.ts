@@ -3,6 +3,7 @@ import { appendFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { compareWithTruth } from '../../../scripts/lib/compare-truth.ts';
 import { createEventEncoder } from '../../../scripts/lib/event-encoder.ts';
+import { type FaultReport, faultLine } from '../../../scripts/lib/fault-table.ts';
 import { type Load, type LoadRecord, type LoadSettings, planLoad, startLoad } from '../../../scripts/lib/load.ts';
 import { rangesOf } from '../../../scripts/lib/log-progress.ts';
 import type { Random } from '../../../scripts/lib/random.ts';
@@ -11,7 +12,6 @@ import { readFound } from '../../../scripts/lib/truth-tables.ts';
 import { createProduct } from '../product.ts';
 import { parameters, seeded } from './parameters.ts';
 import { type Product, progressOf, recovery, untilDrained, untilSteady } from './progress.ts';
-import { type FaultReport, faultLine } from './report.ts';
 
 export interface Scene {
   product: Product;
