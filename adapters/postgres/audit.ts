@@ -10,8 +10,8 @@ import type { PartitionAudit, StatusCounts } from '../../domain/audit.ts';
 import { LOG_STATUSES, NO_STATUSES } from '../../domain/audit.ts';
 import { type OffsetSpan, walkChain } from '../../domain/books.ts';
 import { countDeliveries } from './audit-deliveries.ts';
-import { inSnapshot } from './books.ts';
 import { CHAIN_SUMS, chainSumsRow } from './chain-sums.ts';
+import { inSnapshot } from './weigh-books.ts';
 
 const STEPS_AT_ONCE = 10_000;
 

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { Audit, AuditRequests, AuditStore, AuditSummary, AuditTarget } from '../../activities/audit-ports.ts';
 import type { AuditReport, PartitionFindings } from '../../domain/audit.ts';
 import { examinePartition } from './audit.ts';
-import { identitiesWithLedger } from './books.ts';
 import { guarded } from './errors.ts';
+import { identitiesWithLedger } from './weigh-books.ts';
 
 /** What the API does with audits. */
 export function createAuditRequests(connection: CommonQueryMethods): AuditRequests {

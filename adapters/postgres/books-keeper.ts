@@ -1,7 +1,7 @@
 import type { CommonQueryMethods } from 'slonik';
 import type { BooksKeeper } from '../../activities/books-ports.ts';
-import { checkBooks } from './books.ts';
 import { foldChain, noteIncidents } from './keep-books.ts';
+import { checkBooks } from './weigh-books.ts';
 
 export function createBooksKeeper(connection: CommonQueryMethods): BooksKeeper {
   return {

@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { createSweepBooks } from '../../activities/books.ts';
 import type { ClaimedRange } from '../../activities/ports.ts';
 import { createBooksObserver } from '../../adapters/observe/books-observer.ts';
-import { checkBooks, readBooks } from '../../adapters/postgres/books.ts';
+import { readBooks } from '../../adapters/postgres/books.ts';
 import { createBooksKeeper } from '../../adapters/postgres/books-keeper.ts';
 import { chainTotals } from '../../adapters/postgres/counters.ts';
 import { foldChain } from '../../adapters/postgres/keep-books.ts';
+import { checkBooks } from '../../adapters/postgres/weigh-books.ts';
 import { type ChainStep, walkChain } from '../../domain/books.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { batchOf, lead } from '../helpers/batches.ts';
@@ -156,6 +157,14 @@ describe('the books', () => {
       expect(breaks).toMatchObject([{ kind: 'gap', topic: TOPIC, partition: 0, from, to }]);
     },
   );
+
+  it('have a gap where a range that was dealt with an end lacks its beginning', async () => {
+    const { pool } = await fiveBatches();
+    await pool.query(sql.unsafe`UPDATE analytics.crm_positions SET end_offset = 50`);
+    expect((await checkBooks(pool)).breaks).toEqual([]);
+    await pool.query(sql.unsafe`DELETE FROM analytics.crm_batches WHERE from_offset = 0`);
+    expect((await checkBooks(pool)).breaks).toMatchObject([{ kind: 'gap', from: 0, to: 10 }]);
+  });
 
   it('have an overlap where two batches account for the same offsets', async () => {
     const { pool } = await fiveBatches();
