@@ -7,9 +7,11 @@ import { produce } from '../helpers/lane-harness.ts';
 import { createProduct } from '../helpers/product.ts';
 import { ids, leadRecords } from '../helpers/wire-leads.ts';
 
-const KILLS = inForm({ test: 3, short: 5, long: 50 });
+const KILLS = inForm({ test: 2, short: 5, long: 50 });
 
-it('loses and doubles nothing when workers are killed at random moments', { timeout: 60_000 * KILLS }, async () => {
+it('loses and doubles nothing when workers are killed at random moments', {
+  timeout: 120_000 + 60_000 * KILLS,
+}, async () => {
   await underLoad(
     { fault: 'kill -9 of a worker', env: { INGESTION_BATCH_MAX_ROWS: '500' } },
     async ({ product, workers, random, inflict, killWorker, addWorker }) => {

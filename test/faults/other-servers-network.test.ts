@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { it } from 'vitest';
 import { required } from '../helpers/database.ts';
-import { inForm } from '../helpers/faults/parameters.ts';
+import { beyondNpmTest, inForm } from '../helpers/faults/parameters.ts';
 import { underLoad } from '../helpers/faults/scenario.ts';
 import { createTcpProxy, FORWARD, throughProxy } from '../helpers/faults/tcp-proxy.ts';
 
@@ -9,7 +9,7 @@ import { createTcpProxy, FORWARD, throughProxy } from '../helpers/faults/tcp-pro
 
 const ROUNDS = inForm({ test: 1, short: 1, long: 5 });
 const TIMEOUT = { timeout: 90_000 + 60_000 * ROUNDS };
-const run = it.runIf(inForm({ test: false, short: true, long: true }));
+const run = it.runIf(beyondNpmTest);
 
 run('connections to Temporal that are cut or half-open', TIMEOUT, async () => {
   const proxy = await createTcpProxy(required('TEMPORAL_ADDRESS'));

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { it } from 'vitest';
 import { required } from '../helpers/database.ts';
-import { inForm } from '../helpers/faults/parameters.ts';
+import { beyondNpmTest, inForm } from '../helpers/faults/parameters.ts';
 import { diskFull, swallowCommit } from '../helpers/faults/postgres-faults.ts';
 import { underLoad } from '../helpers/faults/scenario.ts';
 import { createTcpProxy, FORWARD, type TcpProxy, throughProxy } from '../helpers/faults/tcp-proxy.ts';
@@ -42,7 +42,7 @@ it('a PostgreSQL that never answers a COMMIT', TIMEOUT, async () => {
   });
 });
 
-it('connections to PostgreSQL that are cut', TIMEOUT, async () => {
+it.runIf(beyondNpmTest)('connections to PostgreSQL that are cut', TIMEOUT, async () => {
   await withTrouble('all connections to PostgreSQL cut, five times', async (proxy) => {
     for (let time = 0; time < 5; time += 1) {
       proxy.cut();
@@ -51,7 +51,7 @@ it('connections to PostgreSQL that are cut', TIMEOUT, async () => {
   });
 });
 
-it('connections to PostgreSQL that are half-open', TIMEOUT, async () => {
+it.runIf(beyondNpmTest)('connections to PostgreSQL that are half-open', TIMEOUT, async () => {
   await withTrouble('all connections to PostgreSQL half-open', async (proxy) => {
     proxy.set({ is: 'silent' });
     await sleep(3_000);
@@ -59,7 +59,7 @@ it('connections to PostgreSQL that are half-open', TIMEOUT, async () => {
   });
 });
 
-it.runIf(inForm({ test: false, short: true, long: true }))('a slow way to PostgreSQL', TIMEOUT, async () => {
+it.runIf(beyondNpmTest)('a slow way to PostgreSQL', TIMEOUT, async () => {
   await withTrouble('latency of 100 ms each way to PostgreSQL for 5 s', async (proxy) => {
     proxy.set({ is: 'latency', ms: 100 });
     await sleep(5_000);

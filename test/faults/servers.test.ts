@@ -1,13 +1,13 @@
 import { it } from 'vitest';
 import type { ServerName } from '../../stack/index.ts';
 import { restartOwn, useOwnServers } from '../helpers/faults/own-servers.ts';
-import { inForm } from '../helpers/faults/parameters.ts';
+import { beyondNpmTest, inForm } from '../helpers/faults/parameters.ts';
 import { underLoad } from '../helpers/faults/scenario.ts';
 
 const ALL: readonly ServerName[] = ['postgres', 'kafka', 'temporal', 'registry', 'redis'];
 const ROUNDS = inForm({ test: 1, short: 1, long: 3 });
 
-useOwnServers(inForm({ test: ['postgres', 'kafka'], short: ALL, long: ALL }));
+useOwnServers(inForm({ test: ['postgres'], short: ALL, long: ALL }));
 
 function fault(names: readonly ServerName[], signal: 'SIGTERM' | 'SIGKILL', run = true): void {
   const what = `${signal === 'SIGKILL' ? 'kill -9' : 'restart'} of ${names.join(' and ')}`;
@@ -20,15 +20,14 @@ function fault(names: readonly ServerName[], signal: 'SIGTERM' | 'SIGKILL', run 
   });
 }
 
-const moreThanTest = inForm({ test: false, short: true, long: true });
 const long = inForm({ test: false, short: false, long: true });
 
 fault(['postgres'], 'SIGKILL');
-fault(['kafka'], 'SIGKILL', moreThanTest);
-fault(['temporal'], 'SIGKILL', moreThanTest);
-fault(['registry'], 'SIGKILL', moreThanTest);
-fault(['redis'], 'SIGKILL', moreThanTest);
-fault(['postgres', 'kafka'], 'SIGKILL', inForm({ test: true, short: true, long: true }));
+fault(['kafka'], 'SIGKILL', beyondNpmTest);
+fault(['temporal'], 'SIGKILL', beyondNpmTest);
+fault(['registry'], 'SIGKILL', beyondNpmTest);
+fault(['redis'], 'SIGKILL', beyondNpmTest);
+fault(['postgres', 'kafka'], 'SIGKILL', beyondNpmTest);
 fault(['postgres', 'temporal'], 'SIGKILL', long);
 fault(['kafka', 'temporal'], 'SIGKILL', long);
 fault(['registry', 'redis'], 'SIGKILL', long);

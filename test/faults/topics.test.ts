@@ -3,12 +3,13 @@ import { sql } from 'slonik';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { rangesOf, readProgress } from '../../scripts/lib/log-progress.ts';
+import { beyondNpmTest } from '../helpers/faults/parameters.ts';
 import { untilDrained } from '../helpers/faults/progress.ts';
 import { underLoad } from '../helpers/faults/scenario.ts';
 
 const PARTITIONS = 3;
 
-it('partitions that are added under way', { timeout: 120_000 }, async () => {
+it.runIf(beyondNpmTest)('partitions that are added under way', { timeout: 120_000 }, async () => {
   await underLoad({ fault: 'partitions added under way', partitions: PARTITIONS }, async ({ product, inflict }) => {
     await inflict(async () => {
       const admin = product.kafka.kafka.admin();

@@ -25,6 +25,9 @@ export function inForm<T>(choices: Record<Form, T>): T {
   return choices[parameters.form];
 }
 
+/** Whether a scenario that npm test has no time for is run. */
+export const beyondNpmTest = parameters.form !== 'test';
+
 /** Numbers of the run's seed for one scenario. */
 export function seeded(scenario: string): Random {
   return createRandom(`${parameters.seed}/${scenario}`);
