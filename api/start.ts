@@ -7,12 +7,12 @@ import { locate } from '../activities/log-coordinates.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
-import { expectedEntityOf, TOPIC_ROLES } from '../domain/schemas.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import { ingestRules } from '../workers/ingest-rules.ts';
 import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
@@ -94,15 +94,12 @@ export function ingestionSettings({ kafka, topics, ingestion }: Config): Ingesti
   };
 }
 
-const DAY_MS = 86_400_000;
-
-/** Events are checked like those that the lanes read. */
-function validationFor({ topics, partitions }: Config): ApiDeps['validationOf'] {
-  const entities = new Map(TOPIC_ROLES.map((role) => [topics[role], expectedEntityOf(role)]));
+/** Corrections are checked like the events that the lanes read. */
+function validationFor(config: Config): ApiDeps['validationOf'] {
+  const { entityOfTopic, lateWindowMs } = ingestRules(config);
   return (topic) => {
     const now = Date.now();
-    const lateWindowStart = now - partitions.lateWindowDays * DAY_MS;
-    return { now, lateWindowStart, expectedEntity: entities.get(topic) ?? null };
+    return { now, lateWindowStart: now - lateWindowMs, expectedEntity: entityOfTopic.get(topic) ?? null };
   };
 }
 
