@@ -46,7 +46,7 @@ const DEFECT_TRIES = 3;
 
 const SERVER_ERRORS = [WriteError, RegistryUnavailableError, LogUnavailableError, LogIdentityError];
 
-/** What Redis may know of an error: a foreign error's message and stack could quote a row or a record. */
+/** What Redis and the log may know of an error: a foreign error's message and stack could quote a row or a record. */
 class JobError extends Error {
   override readonly name = 'JobError';
   readonly isDefect: boolean;
@@ -88,8 +88,9 @@ export function openRetryWorker(options: RetryWorkerOptions, handlers: RetryHand
       handlers.onTrouble(error.message);
       return new JobError(error.message, false);
     }
-    logger.error('a job of the retry queue failed', { error });
-    return new JobError(`unexpected ${error instanceof Error ? error.name : 'error'}`, true);
+    const reason = `unexpected ${error instanceof Error ? error.name : 'error'}`;
+    logger.error('a job of the retry queue failed', { reason, at: placeOf(error) });
+    return new JobError(reason, true);
   }
 
   const worker = new Worker<JobData, JobResult, JobName>(name, work, {
@@ -113,6 +114,12 @@ export function openRetryWorker(options: RetryWorkerOptions, handlers: RetryHand
       redis.disconnect();
     },
   };
+}
+
+/** Where a foreign error comes from, without its message: the topmost stack frame. */
+function placeOf(error: unknown): string | null {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n') : [];
+  return frames.find((line) => /^\s+at /u.test(line))?.trim() ?? null;
 }
 
 /** @returns milliseconds until a failed job's next try; BullMQ takes -1 for never */

@@ -2,6 +2,7 @@ import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { sql } from 'slonik';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openRetryWorker } from '../../adapters/retries/worker.ts';
 import { lead } from '../helpers/batches.ts';
 import { required } from '../helpers/database.ts';
 import { ids } from '../helpers/wire-leads.ts';
@@ -143,6 +144,32 @@ describe('retries', () => {
     expect(everything).toContain('failedId');
     expect(everything).not.toContain('canary');
     expect(everything).not.toContain('ada@example.com');
+  });
+});
+
+describe('a defect', () => {
+  it('is given up after a few tries, and what its error said is nowhere', async () => {
+    const { queue, config, logger, inRedis } = await createRetryHarness();
+    const worker = openRetryWorker(
+      { url: config.redis.url, ...config.retries.queue, concurrency: 1, ratePerSecond: 100 },
+      {
+        retry: async () => {},
+        enqueue: async () => {
+          throw new TypeError('cannot read ada@example.com');
+        },
+        onTrouble: () => {},
+      },
+      logger,
+    );
+    onTestFinished(() => worker.close(1_000));
+    const { jobId } = await queue.enqueue({ topic: 'crm.leads', partition: 0, offset: 0 }, 0);
+    await expect
+      .poll(() => queue.job(jobId), SOON)
+      .toMatchObject({ state: 'failed', outcome: null, error: 'unexpected TypeError', attempts: 3 });
+    const logged = logger.lines.filter(({ level }) => level === 'error');
+    expect(logged).toHaveLength(3);
+    expect(logged[0]?.fields.at).toContain('retries.test.ts');
+    expect(JSON.stringify(logged) + (await inRedis())).not.toContain('ada@example.com');
   });
 });
 
