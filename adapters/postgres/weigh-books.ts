@@ -155,6 +155,12 @@ async function findBreaks(connection: CommonQueryMethods): Promise<LocatedBreak[
       FROM step
       JOIN analytics.crm_positions p ON p.position_id = step.position_id
       WHERE step.is_last AND step.ends <> p.next_offset
+      UNION ALL
+      -- At least its last record was read, though no row is left that says so.
+      SELECT p.position_id, p.last_offset, p.next_offset
+      FROM analytics.crm_positions p
+      WHERE p.last_offset IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM analytics.crm_batches b WHERE b.position_id = p.position_id)
     )
     SELECT p.scope, s.topic, s.incarnation, p.partition, j.ended, j.begins
     FROM joint j

@@ -166,6 +166,13 @@ describe('the books', () => {
     expect((await checkBooks(pool)).breaks).toMatchObject([{ kind: 'gap', from: 0, to: 10 }]);
   });
 
+  it('have a gap where a whole chain is missing: the last record at least was read', async () => {
+    const { pool } = await fiveBatches();
+    await pool.query(sql.unsafe`UPDATE analytics.crm_positions SET last_offset = 49`);
+    await pool.query(sql.unsafe`DELETE FROM analytics.crm_batches`);
+    expect((await checkBooks(pool)).breaks).toMatchObject([{ kind: 'gap', from: 49, to: 50 }]);
+  });
+
   it('have an overlap where two batches account for the same offsets', async () => {
     const { pool } = await fiveBatches();
     const { sweep, gauges } = sweeperOf(pool);
