@@ -20,16 +20,20 @@ export function maySeePersonalData(principal: Principal): boolean {
   return principal.permissions.has('pii:read');
 }
 
+/** An id as it is shown. @param open whether personal data is shown */
+export function idOf(id: string | null, open: boolean): string | null {
+  return id === null || open ? id : maskOpen(id);
+}
+
 /** A line of a list. @param open whether personal data is shown */
 export function itemOf(letter: DeadLetter, open: boolean): Item {
   const { failedId, errorCode, errorDetail, field, sqlstate, status, topic, partition, offset, ...rest } = letter;
-  const shown = (id: string | null) => (id === null || open ? id : maskOpen(id));
   return {
     ...{ id: failedId, status, topic, partition, offset },
     error: { code: errorCode, class: failureClassOf(errorCode), detail: errorDetail, field, sqlstate },
-    eventId: shown(rest.eventId),
+    eventId: idOf(rest.eventId, open),
     eventType: rest.eventType,
-    organizationId: shown(rest.organizationId),
+    organizationId: idOf(rest.organizationId, open),
     schemaId: rest.schemaId,
     fingerprint: rest.fingerprint,
     attempts: rest.attempts,

@@ -13,7 +13,7 @@ import {
   searchOf,
   WholeDeadLetterSchema,
 } from './dead-letters-schemas.ts';
-import { itemOf, maySeePersonalData, showWhole } from './dead-letters-view.ts';
+import { idOf, itemOf, maySeePersonalData, showWhole } from './dead-letters-view.ts';
 
 const TOP_ORGANIZATIONS = 20;
 
@@ -130,7 +130,15 @@ export function deadLetterRoutes({ deadLetters, decoder }: Pick<ApiDeps, 'deadLe
       const open = maySeePersonalData(c.get('principal'));
       return c.json({ items: page.map((letter) => itemOf(letter, open)), nextCursor }, 200);
     })
-    .openapi(summary, async (c) => c.json(await deadLetters.summary(TOP_ORGANIZATIONS), 200))
+    .openapi(summary, async (c) => {
+      const { organizations, ...counts } = await deadLetters.summary(TOP_ORGANIZATIONS);
+      const open = maySeePersonalData(c.get('principal'));
+      const shown = organizations.map(({ organizationId, count }) => ({
+        organizationId: idOf(organizationId, open),
+        count,
+      }));
+      return c.json({ ...counts, organizations: shown }, 200);
+    })
     .openapi(groups, async (c) => {
       const { limit, ...query } = c.req.valid('query');
       const found = await deadLetters.groups(searchOf(query), limit);

@@ -192,6 +192,15 @@ describe('one event', () => {
     expect(JSON.stringify([lists, logger.lines])).not.toContain('canary');
   });
 
+  it('whose ids are made of an e-mail address shows none of them in any list', async () => {
+    const { fail, ask, askAsReader } = await createDeadLetterHarness();
+    await fail([{ event: { eventId: `lead-${CANARY}`, organizationId: CANARY } }]);
+    const answers = (who: typeof ask) =>
+      Promise.all(['', '/summary', '/groups', '/export'].map((path) => who('GET', path)));
+    expect(JSON.stringify(await answers(ask))).not.toContain('canary');
+    expect(JSON.stringify(await answers(askAsReader))).toContain('canary');
+  });
+
   it('that can not be decoded says why, and shows bytes only to whoever may see them', async () => {
     const { fail, get, readerHeaders } = await createDeadLetterHarness();
     const { value } = await encodedEvent('lead');
