@@ -6,7 +6,11 @@ const ENVELOPE = avro.Type.forSchema(SCHEMAS.leads as unknown as avro.Schema);
 const BASE = Date.UTC(2026, 10, 20, 12);
 
 /** A lead event in the Confluent wire format. */
-export function wireLead(schemaId: number, eventId: string, over: { timestamp?: number; email?: string } = {}): Buffer {
+export function wireLead(
+  schemaId: number,
+  eventId: string,
+  over: { timestamp?: number; email?: string; owner?: string } = {},
+): Buffer {
   const body = ENVELOPE.toBuffer({
     eventId,
     eventType: 'lead.created',
@@ -26,7 +30,7 @@ export function wireLead(schemaId: number, eventId: string, over: { timestamp?: 
       assignedTo: null,
       createdAt: BASE,
       updatedAt: BASE,
-      organizationId: 'org-1',
+      organizationId: over.owner ?? 'org-1',
     },
     metadata: null,
   });
