@@ -1,4 +1,5 @@
 import { maskCredentials } from './mask.ts';
+import { createSigner } from './signing.ts';
 import type { Values, VariableName } from './variables.ts';
 
 /**
@@ -42,6 +43,7 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
   if (set('DATABASE_SSL_CA_FILE') && /[?&]sslmode=disable(?:&|$)/u.test(values.DATABASE_URL ?? '')) {
     problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
   }
+  problems.push(...signingKeyProblems(values.AUDIT_SIGNING_KEY_FILE ?? null));
   problems.push(...topicProblems(values));
   const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
   if (unknown.length > 0) {
@@ -50,6 +52,16 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
     );
   }
   return problems;
+}
+
+function signingKeyProblems(pem: string | null): string[] {
+  if (pem === null) return [];
+  try {
+    createSigner(pem);
+    return [];
+  } catch (error) {
+    return [`AUDIT_SIGNING_KEY_FILE is ${error instanceof Error ? error.message : 'no key'}`];
+  }
 }
 
 const TOPIC_VARIABLES = [

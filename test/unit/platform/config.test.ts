@@ -143,6 +143,7 @@ describe('problems', () => {
     ['a registry user without a password', { SCHEMA_REGISTRY_USERNAME: 'u' }, 'SCHEMA_REGISTRY_PASSWORD'],
     ['an API key in clear text', { TEMPORAL_API_KEY: 'k' }, 'TEMPORAL_TLS'],
     ['too rare heartbeats', { KAFKA_HEARTBEAT_INTERVAL: '10001' }, 'at most a third'],
+    ['a key that can not sign', { AUDIT_SIGNING_KEY_FILE: pem }, 'openssl genpkey -algorithm ed25519'],
     ['two topics with one name', { CRM_LEADS_TOPIC: 'crm.events' }, 'CRM_EVENTS_TOPIC'],
     [
       'a CA for a connection without TLS',
