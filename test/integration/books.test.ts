@@ -4,16 +4,17 @@ import { type DatabasePool, sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createSweepBooks } from '../../activities/books.ts';
+import type { SettledOutcome, Settlement } from '../../activities/failed-ports.ts';
 import type { ClaimedRange } from '../../activities/ports.ts';
 import { createBooksObserver } from '../../adapters/observe/books-observer.ts';
 import { readBooks } from '../../adapters/postgres/books.ts';
 import { createBooksKeeper } from '../../adapters/postgres/books-keeper.ts';
 import { chainTotals } from '../../adapters/postgres/counters.ts';
 import { foldChain } from '../../adapters/postgres/keep-books.ts';
-import { checkBooks } from '../../adapters/postgres/weigh-books.ts';
+import { checkBooks, identitiesWithLedger } from '../../adapters/postgres/weigh-books.ts';
 import { type ChainStep, walkChain } from '../../domain/books.ts';
 import { createMetrics } from '../../platform/metrics.ts';
-import { batchOf, lead } from '../helpers/batches.ts';
+import { batchOf, lead, record } from '../helpers/batches.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
 import { recordingLogger } from '../unit/platform/recording-logger.ts';
@@ -213,22 +214,68 @@ describe('the books', () => {
     ]);
   });
 
-  it('follow moves: a redriven event is processed and no longer dead', async () => {
-    const { pool, runId } = await fiveBatches();
-    expect(await chainTotals(pool, 'group')).toMatchObject({ processed: 48, dead: 1 });
-    await pool.query(sql.unsafe`
-      WITH resolved AS (
-        UPDATE analytics.crm_failed_events SET status = 'resolved', settled_as = 'processed'
-        RETURNING source_id, partition
-      )
-      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
-      SELECT source_id, partition, 'redrive', 'dead', 'processed', 1, ${runId} FROM resolved
-    `);
+  it('follow what retries, redrives and enqueued messages make of events', async () => {
+    const { pool, store, runId, lane, range } = await fiveBatches();
+    await lane.writer.write(batchOf(range, ['bad', 'bad'], runId));
+    const failed = await pool.any(
+      sql.type(z.object({ failed_id: z.number(), offset: z.number(), at: z.number() }))`
+        SELECT failed_id, "offset", event_timestamp AS at FROM analytics.crm_failed_events ORDER BY "offset"
+      `,
+    );
+    expect(await chainTotals(pool, 'group')).toMatchObject({ processed: 48, dead: 3 });
+    const { sourceId, incarnation, topic, partition } = range;
+    const settled = (cause: Settlement['cause'], offset: number, outcome: object) => {
+      const known = failed.find((event) => event.offset === offset);
+      return store.settler.settle({
+        runId,
+        cause,
+        redriveId: null,
+        deliveries: [
+          {
+            failed: known ? { failedId: known.failed_id, loggedAt: known.at } : null,
+            source: { sourceId, incarnation, topic, partition },
+            outcome: { slice: 0, record: record(offset), schemaId: 1, ...outcome } as SettledOutcome,
+            verdict: { status: 'failed', nextAttemptAt: Date.now() },
+          },
+        ],
+      });
+    };
+    const rejected = { kind: 'rejected', rejection: { code: 'row_contended', detail: 'locked' }, event: {} };
+    await settled('redrive', 49, { kind: 'stage', event: lead('mended') });
+    await settled('redrive', 50, { kind: 'stage', event: lead('b0-1') });
+    await settled('retry', 51, rejected);
+    await settled('enqueue', 200, { kind: 'stage', event: lead('ahead') });
+    await settled('enqueue', 201, rejected);
 
-    expect(await chainTotals(pool, 'group')).toMatchObject({ processed: 49, dead: 0 });
+    expect(await chainTotals(pool, 'group')).toMatchObject({ processed: 50, skipped: 2, failed: 2, dead: 0 });
     const { identities, partitions } = await readBooks(pool, 'group');
+    expect(identities.map(({ name, booked, counted }) => [name, booked, counted])).toEqual([
+      ['failed', 2, 2],
+      ['dead', 0, 0],
+      ['discarded', 0, 0],
+      ['parked', 0, 0],
+    ]);
+    expect(partitions[0]?.moves).toEqual([
+      { cause: 'enqueue', from: 'unread', to: 'failed', events: 1 },
+      { cause: 'enqueue', from: 'unread', to: 'processed', events: 1 },
+      { cause: 'redrive', from: 'dead', to: 'processed', events: 1 },
+      { cause: 'redrive', from: 'dead', to: 'skipped', events: 1 },
+      { cause: 'retry', from: 'dead', to: 'failed', events: 1 },
+    ]);
+    const ledger = (await identitiesWithLedger(pool)).find(({ name }) => name === 'stored');
+    expect(ledger).toMatchObject({ booked: 50, counted: 50 });
+  });
+
+  it('count an event once that is read again after it had failed', async () => {
+    const { pool, lane, runId, range } = await fiveBatches();
+    const back = await lane.positions.jump(range, 48, 'seek', runId);
+    await lane.writer.write(batchOf(back, [lead('b0-0'), lead('mended')], runId));
+
+    const { identities } = await readBooks(pool, 'group');
     expect(identities.filter(({ booked, counted }) => booked !== counted)).toEqual([]);
-    expect(partitions[0]?.moves).toEqual([{ cause: 'redrive', from: 'dead', to: 'processed', events: 1 }]);
+    expect(await chainTotals(pool, 'group')).toMatchObject({ processed: 49, dead: 0 });
+    const ledger = (await identitiesWithLedger(pool)).find(({ name }) => name === 'stored');
+    expect(ledger).toMatchObject({ booked: 49, counted: 49 });
   });
 });
 
