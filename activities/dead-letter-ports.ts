@@ -45,6 +45,7 @@ export interface WholeDeadLetter extends DeadLetter {
   correctedBy: string | null;
   correctedAt: string | null;
   discardReason: string | null;
+  discardedBy: string | null;
   settledAt: string | null;
 }
 

@@ -61,7 +61,7 @@ export async function prepareBatch(
 }
 
 /** What an event of a topic is checked against, but for its record's time. */
-function contextOf(topic: string, rules: IngestRules, now: number): ValidationContext {
+export function contextOf(topic: string, rules: IngestRules, now: number): ValidationContext {
   return { now, lateWindowStart: now - rules.lateWindowMs, expectedEntity: rules.entityOfTopic.get(topic) ?? null };
 }
 

@@ -3,6 +3,7 @@ import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
+import { contextOf } from '../activities/ingest.ts';
 import { locate } from '../activities/log-coordinates.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
@@ -17,7 +18,7 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
-import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
+import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 
@@ -51,6 +52,7 @@ export async function startApi(
     logger.warn('the API lets everyone in who reaches it: keep its port inside your network');
   }
   const settings = ingestionSettings(config);
+  const rules = ingestRules(config);
   const app = createApp({
     control: servers.control,
     settings,
@@ -67,7 +69,8 @@ export async function startApi(
     locate: (at) => locate(servers.reader, settings.topics, at),
     deadLetters: servers.deadLetters,
     decoder: servers.decoder,
-    validationOf: validationFor(config),
+    // Corrections are checked like the events that the lanes read.
+    validationOf: (topic) => contextOf(topic, rules, Date.now()),
     redriveOne: (failedId, by) => servers.redrives.redriveOne(failedId, by),
     redrives: servers.redrives,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
@@ -91,15 +94,6 @@ export function ingestionSettings({ kafka, topics, ingestion }: Config): Ingesti
     outOfRange: ingestion.outOfRange,
     sliceMs: ingestion.sliceMs,
     laneTimeoutMs: ingestion.laneTimeoutMs,
-  };
-}
-
-/** Corrections are checked like the events that the lanes read. */
-function validationFor(config: Config): ApiDeps['validationOf'] {
-  const { entityOfTopic, lateWindowMs } = ingestRules(config);
-  return (topic) => {
-    const now = Date.now();
-    return { now, lateWindowStart: now - lateWindowMs, expectedEntity: entityOfTopic.get(topic) ?? null };
   };
 }
 

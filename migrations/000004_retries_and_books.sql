@@ -19,6 +19,7 @@ ALTER TABLE analytics.crm_failed_events
     ADD COLUMN corrected_by VARCHAR(255),
     ADD COLUMN corrected_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN discard_reason TEXT,
+    ADD COLUMN discarded_by VARCHAR(255),
     ADD COLUMN settled_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN settled_as VARCHAR(20) CHECK (settled_as IN ('processed', 'skipped', 'filtered', 'discarded'));
 COMMENT ON COLUMN analytics.crm_failed_events.status IS
@@ -39,6 +40,9 @@ DROP INDEX analytics.crm_failed_events__status_time;
 CREATE INDEX crm_failed_events__status ON analytics.crm_failed_events (status, failed_id);
 CREATE INDEX crm_failed_events__organization ON analytics.crm_failed_events (organization_id, failed_id);
 CREATE INDEX crm_failed_events__fingerprint ON analytics.crm_failed_events (fingerprint, failed_id);
+-- All that lists filter by: whatever the filter, one pass over the index finds the next page.
+CREATE INDEX crm_failed_events__search ON analytics.crm_failed_events
+    (failed_id, status, error_code, event_type, organization_id, schema_id, topic, created_at);
 CREATE INDEX crm_failed_events__due ON analytics.crm_failed_events (next_attempt_at) WHERE status = 'failed';
 
 -- ---------------------------------------------------------------- redrives

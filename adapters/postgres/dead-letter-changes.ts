@@ -46,7 +46,7 @@ export async function discard(
     discarded AS (
       UPDATE analytics.crm_failed_events f
       SET status = 'discarded', settled_as = 'discarded', settled_at = clock_timestamp(), next_attempt_at = NULL,
-          discard_reason = ${reason}
+          discard_reason = ${reason}, discarded_by = ${by}
       FROM claimed c
       WHERE f.failed_id = c.failed_id
       RETURNING f.failed_id, f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors,

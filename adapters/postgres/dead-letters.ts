@@ -63,13 +63,15 @@ const wholeRow = row.extend({
   correctedBy: z.string().nullable(),
   correctedAt: time.nullable(),
   discardReason: z.string().nullable(),
+  discardedBy: z.string().nullable(),
   settledAt: time.nullable(),
 });
 
 const WHOLE_COLUMNS = sql.fragment`
   ${COLUMNS}, ${eventVersion} AS version, f.record_timestamp AS "recordTimestamp", f.key, f.value,
   COALESCE(f.headers, '[]') AS headers, f.errors, f.correction, f.corrected_by AS "correctedBy",
-  f.corrected_at AS "correctedAt", f.discard_reason AS "discardReason", f.settled_at AS "settledAt"
+  f.corrected_at AS "correctedAt", f.discard_reason AS "discardReason",
+  f.discarded_by AS "discardedBy", f.settled_at AS "settledAt"
 `;
 
 const UNSETTLED = sql.fragment`f.status IN ('failed', 'dead')`;

@@ -94,7 +94,7 @@ export async function discardEvents(
     discarded AS (
       UPDATE analytics.crm_failed_events f
       SET status = 'discarded', settled_as = 'discarded', settled_at = clock_timestamp(), next_attempt_at = NULL,
-          discard_reason = ${reason}, redrive_id = ${redriveId}::uuid
+          discard_reason = ${reason}, discarded_by = ${requestedBy}, redrive_id = ${redriveId}::uuid
       FROM claimed c
       WHERE f.failed_id = c.failed_id
       RETURNING f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors, c.was,

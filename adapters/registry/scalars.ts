@@ -1,5 +1,6 @@
 /** How single values of a writer's schema are read as the kinds of value that our records have. */
 import type { Type, types } from 'avsc';
+import { type FieldKind, kindOfField } from '../../domain/field-kinds.ts';
 import type { AvroSchema } from '../../domain/schemas.ts';
 import { isAnnotated, isUnion } from './avro-types.ts';
 import type { Cursor } from './cursor.ts';
@@ -13,28 +14,13 @@ export class IncompatibleSchema extends Error {
   override readonly name = 'IncompatibleSchema';
 }
 
-type Kind = 'text' | 'integer' | 'time' | 'day' | 'decimal';
-
-const WANTED: Record<Kind, string> = {
+const WANTED: Record<FieldKind, string> = {
   text: 'a string',
   integer: 'an int',
   time: 'a timestamp-millis',
   day: 'a date',
   decimal: 'a decimal',
 };
-
-/** What a field of our published schemas holds, which decides what of a writer's can be read as it. */
-function kindOf(schema: AvroSchema): Kind {
-  if (schema === 'string') return 'text';
-  if (schema === 'int') return 'integer';
-  if (Array.isArray(schema)) return kindOf(schema[1]);
-  if (typeof schema === 'object' && 'logicalType' in schema) {
-    if (schema.logicalType === 'timestamp-millis') return 'time';
-    if (schema.logicalType === 'date') return 'day';
-    if (schema.logicalType === 'decimal') return 'decimal';
-  }
-  throw new Error(`no kind for ${JSON.stringify(schema)}: teach it to kindOf`);
-}
 
 /**
  * Compiles the reading of one field. Any field may be a union with null, also where ours is not: the event that leaves
@@ -43,7 +29,7 @@ function kindOf(schema: AvroSchema): Kind {
  * @throws IncompatibleSchema when values of the writer's type are not what the field holds
  */
 export function compileScalar(writer: Type, ours: AvroSchema, field: string): ReadScalar {
-  const kind = kindOf(ours);
+  const kind = kindOfField(ours);
   if (!isUnion(writer)) return compileKind(writer, kind, field);
   const branches = writer.types.map((type) => (type.typeName === 'null' ? readNull : compileKind(type, kind, field)));
   return (cursor) => {
@@ -54,14 +40,14 @@ export function compileScalar(writer: Type, ours: AvroSchema, field: string): Re
   };
 }
 
-function compileKind(type: Type, kind: Kind, field: string): ReadScalar {
+function compileKind(type: Type, kind: FieldKind, field: string): ReadScalar {
   const read = COMPILE[kind](type, field);
   if (read === null) throw new IncompatibleSchema(`${field}: must be ${WANTED[kind]} in the message's schema`);
   return read;
 }
 
 /** For each kind, how a type is read as it, or null where that would be a guess. */
-const COMPILE: Record<Kind, (type: Type, field: string) => ReadScalar | null> = {
+const COMPILE: Record<FieldKind, (type: Type, field: string) => ReadScalar | null> = {
   text(type, field) {
     if (type.typeName === 'string' || type.typeName === 'bytes') return (cursor) => cursor.readText(field);
     if (type.typeName === 'enum') return readSymbol((type as types.EnumType).symbols);

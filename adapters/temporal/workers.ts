@@ -6,7 +6,8 @@ export interface IngestionWorkersOptions {
   namespace: string;
   /** How the Temporal UI shows this process. */
   identity: string;
-  activities: ActivitiesByQueue;
+  /** What each task queue offers. */
+  activities: { [Queue in keyof ActivitiesByQueue]: Partial<ActivitiesByQueue[Queue]> };
   /** The sources, or what `npm run build` made of them. */
   workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>;
   /** Most lanes that this process runs at once. */
@@ -64,6 +65,8 @@ export async function createIngestionWorkers(
       taskQueue: LANE_TASK_QUEUE,
       activities: lanes,
       maxConcurrentActivityTaskExecutions: maxLanes,
+      // Each poll of a process that sleeps or is cut off swallows a lane until its timeout, and then the next one.
+      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
     }),
     await Worker.create({
       ...common,

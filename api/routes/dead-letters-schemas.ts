@@ -142,6 +142,7 @@ export const WholeDeadLetterSchema = DeadLetterSchema.extend({
     .nullable()
     .openapi({ description: 'What is redriven instead of the message.' }),
   discardReason: z.string().nullable(),
+  discardedBy: z.string().nullable(),
   settledAt: z.string().nullable(),
   masked: z
     .boolean()

@@ -67,6 +67,7 @@ export async function wholeOf(letter: WholeDeadLetter, decoder: EventDecoder, op
         ? null
         : { event: shown(letter.correction), by: letter.correctedBy, at: letter.correctedAt },
     discardReason: letter.discardReason,
+    discardedBy: letter.discardedBy,
     settledAt: letter.settledAt,
     masked: !open,
   };

@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Connection } from '@temporalio/client';
-import { sql } from 'slonik';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createKafka } from '../../adapters/kafka/client.ts';
-import { createLogReader } from '../../adapters/kafka/reader.ts';
-import { createDatabasePool } from '../../adapters/postgres/pool.ts';
-import { pingRegistry } from '../../adapters/registry/index.ts';
-import { openRetryQueue } from '../../adapters/retries/queue.ts';
+import { openApiServers } from '../../api/server.ts';
 import { type ApiServers, startApi } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { type Config, type Environment, loadConfig } from '../../platform/config.ts';
@@ -25,31 +21,25 @@ afterEach(async () => {
 
 /** The API on a free port over the real servers; only the ingestion itself lives in memory. */
 async function started(env: Environment = {}, positions: ApiServers['store']['positions']['list'] = async () => []) {
-  const config = loadConfig({ ...SERVERS, API_PORT: '0', ...env }, EVENT_TYPES);
+  const config = loadConfig(
+    { ...SERVERS, API_PORT: '0', RETRY_QUEUE_PREFIX: `test-${randomUUID()}`, ...env },
+    EVENT_TYPES,
+  );
   const logger = recordingLogger();
-  const servers = await openServers(config, positions);
+  const servers = openServers(config, positions);
   const listening = await startApi(config, servers, { logger, metrics: createMetrics() });
   cleanUps.push(() => listening.close());
   return { url: `http://127.0.0.1:${listening.port}`, logger };
 }
 
-async function openServers(config: Config, list: ApiServers['store']['positions']['list']): Promise<ApiServers> {
-  const client = createKafka({ ...config.kafka, log: () => {} });
-  const reader = createLogReader(client);
-  const pool = await createDatabasePool({ ...config.postgres, poolSize: 2, applicationName: 'api-test' });
-  const queue = openRetryQueue(
-    { url: config.redis.url, ...config.retries.queue, prefix: `test-${randomUUID()}`, keepJobsSeconds: 60 },
-    recordingLogger(),
-  );
+/** The database of the test servers is empty: what is asked of its tables is answered here. */
+function openServers(config: Config, list: ApiServers['store']['positions']['list']): ApiServers {
+  const { servers, closing } = openApiServers(config, recordingLogger());
   // Without its default interceptor: a retry that is due after the connection is closed ends the process.
   const temporal = Connection.lazy({ address: config.temporal.address, interceptors: [] });
-  cleanUps.push(
-    () => reader.close(),
-    () => pool.end(),
-    () => queue.close(),
-    () => temporal.close(),
-  );
+  cleanUps.push(...closing.map(({ run }) => run), () => temporal.close());
   return {
+    ...servers,
     control: {
       ...createMemoryControl(),
       async health() {
@@ -57,12 +47,8 @@ async function openServers(config: Config, list: ApiServers['store']['positions'
         return { latencyMs: 0 };
       },
     },
-    reader,
     store: { positions: { list }, streams: createMemoryStreams() },
     counters: { totals: async () => ({ processed: 0, skipped: 0, conflicts: 0, filtered: 0, failed: 0, dead: 0 }) },
-    queue,
-    database: { ping: () => pool.query(sql.unsafe`SELECT 1`) },
-    registry: { ping: () => pingRegistry(config.registry) },
   };
 }
 

@@ -45,7 +45,7 @@ export async function openPlayground(address: string, identity: string): Promise
       const workers = await createIngestionWorkers(connection, {
         namespace,
         identity,
-        activities: { control: activities, lanes: activities, background: activities },
+        activities: { control: activities, lanes: activities, background: {} },
         workflows: { workflowBundle },
         maxLanes: 8,
         buildId: null,
