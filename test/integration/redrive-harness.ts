@@ -23,6 +23,8 @@ const redriveSchema = z.looseObject({
   counts: z.record(z.string(), z.number()),
 });
 
+const planSchema = z.looseObject({ dryRun: z.unknown(), dryRunId: z.string().nullable() });
+
 export type ShownRedrive = z.infer<typeof redriveSchema>;
 
 /** The product with its API over dead letters. */
@@ -86,6 +88,8 @@ export async function createRedriveHarness(env: Record<string, string> = {}) {
       await product.end(worker, 'SIGTERM');
       return product.startWorker(WIDE);
     },
+
+    plan: async (body: object) => planSchema.parse(await (await ask('POST', '/redrives/plan', body)).json()),
 
     request: async (body: object, operator = 'ann') => shown(await ask('POST', '/redrives', body, operator), 202),
 

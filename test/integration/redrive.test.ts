@@ -12,7 +12,7 @@ describe('a redrive by filter', { timeout: 180_000 }, () => {
   it('stages what is sound since its cause was mended, and the log shows the way', async () => {
     const product = await createRedriveHarness();
     const worker = await product.makeDeadLetters(2_500);
-    const plan = await (await product.ask('POST', '/redrives/plan', { filter: OLD })).json();
+    const plan = await product.plan({ filter: OLD });
     expect(plan).toMatchObject({ total: 2_500, dryRun: { examined: 2_500, stage: { events: 2_500 }, fail: [] } });
     await product.mend(worker);
     const { redriveId, total } = await product.request({ filter: OLD });

@@ -21,7 +21,8 @@ function setUp(options: Parameters<typeof createMemoryRedrives>[0] = {}) {
     expect(response.status).toBe(202);
     return (await response.json()) as { redriveId: string; status: string };
   };
-  const get = async (id: string) => (await app.request('GET', `${REDRIVES}/${id}`)).json();
+  const get = async (id: string) =>
+    (await (await app.request('GET', `${REDRIVES}/${id}`)).json()) as { estimatedEnd: string };
   return { ...memory, ...app, post, tell, created, get };
 }
 
@@ -30,10 +31,10 @@ describe('a redrive', () => {
     const { created, request } = setUp();
     const { redriveId, status } = await created({ filter: { errorCode: 'undecodable' }, ratePerSecond: 50 });
     expect(status).toBe('running');
-    const { redrives } = await (await request('GET', REDRIVES)).json();
-    expect(redrives).toMatchObject([
-      { redriveId, requestedBy: 'ann', total: 10, filter: { errorCode: 'undecodable' }, action: 'redrive' },
-    ]);
+    const list = await (await request('GET', REDRIVES)).json();
+    expect(list).toMatchObject({
+      redrives: [{ redriveId, requestedBy: 'ann', total: 10, filter: { errorCode: 'undecodable' }, action: 'redrive' }],
+    });
   });
 
   it('can be paused, resumed, slowed down and cancelled', async () => {

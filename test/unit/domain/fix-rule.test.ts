@@ -31,7 +31,7 @@ function opportunity(data: Record<string, unknown> = {}, envelope: Record<string
     metadata: { source: 'crm', version: '1' },
     ...envelope,
   });
-  if (isRejection(event)) throw new Error(event.detail);
+  if ('code' in event) throw new Error(event.detail);
   return event;
 }
 
