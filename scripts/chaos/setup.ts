@@ -7,6 +7,7 @@ import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { registerSchemas } from '../../adapters/registry/index.ts';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
+import { EVENT_TYPES } from '../../domain/events.ts';
 import type { TopicRole } from '../../domain/schemas.ts';
 import type { Config } from '../../platform/config.ts';
 import type { IngestionControlPort } from '../../workflows/control-port.ts';
@@ -33,6 +34,11 @@ export async function openSetup(config: Config, { join }: Pick<ChaosOptions, 'jo
   if (config.nodeEnv === 'production') {
     throw new NotReadyError(
       'NODE_ENV is production: chaos kills workers and writes made-up events, and refuses to do so there',
+    );
+  }
+  if (EVENT_TYPES.some((type) => !config.ingestion.eventTypes.includes(type))) {
+    throw new NotReadyError(
+      'INGESTION_EVENT_TYPES leaves types out, and chaos sends events of all nine: unset it for this run',
     );
   }
   const { consumerGroup } = config.kafka;

@@ -10,7 +10,7 @@ export interface Found {
   logged: Array<Coordinates & { status: string }>;
   /** Failed events. */
   failed: Array<Coordinates & { status: string; code: string }>;
-  /** Parts of the log that wait in Kafka, [from, to). */
+  /** Parts of the log, [from, to), whose records of an unknown schema wait in Kafka. */
   parked: Array<Omit<Coordinates, 'offset'> & { from: number; to: number }>;
 }
 
@@ -80,11 +80,11 @@ function compareDeliveries(sound: readonly Sound[], logged: Logged, verdict: Ver
   }
 }
 
-/** Every invalid delivery is kept as a failed event, or waits in Kafka as part of a parked range. */
+/** Every invalid delivery is kept as a failed event; those of an unknown schema may wait in Kafka, in a parked range. */
 function compareFailed(invalid: readonly Invalid[], found: Found, logged: Logged, verdict: Verdict): void {
   const rows = Map.groupBy(found.failed, placeOf);
   for (const delivery of invalid) {
-    if (found.parked.some((range) => covers(range, delivery))) continue;
+    if (delivery.code === 'unknown_schema' && found.parked.some((range) => covers(range, delivery))) continue;
     const place = placeOf(delivery);
     const kept = rows.get(place) ?? [];
     if (kept.length === 0) verdict.lost.push(`invalid delivery ${place} (${delivery.code})`);

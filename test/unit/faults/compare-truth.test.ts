@@ -87,18 +87,18 @@ describe('the comparison with the truth', () => {
     ]);
   });
 
-  it('takes an invalid event in a parked range for kept', () => {
+  it('takes an event of an unknown schema in a parked range for kept, and no other', () => {
     const { offset: _, ...range } = at(0);
     const parked = [{ ...range, from: 3, to: 4 }];
-    const logged = without(found().logged, 3);
-    expect(compareWithTruth(expected(), found({ failed: [], logged, parked }))).toEqual({
-      lost: [],
-      doubled: [],
-      wrong: [],
-    });
-    expect(
-      compareWithTruth(expected(), found({ failed: [], logged, parked: [{ ...range, from: 4, to: 5 }] })).lost,
-    ).not.toEqual([]);
+    const rows = { failed: [], logged: without(found().logged, 3) };
+    const [a, b, again] = expected().deliveries;
+    const unknown = { ...at(3), is: 'invalid', code: 'unknown_schema' };
+    const deliveries = [a, b, again, unknown] as Expected['deliveries'];
+    const nothing = { lost: [], doubled: [], wrong: [] };
+    expect(compareWithTruth(expected({ deliveries }), found({ ...rows, parked }))).toEqual(nothing);
+    const elsewhere = [{ ...range, from: 4, to: 5 }];
+    expect(compareWithTruth(expected({ deliveries }), found({ ...rows, parked: elsewhere })).lost).not.toEqual([]);
+    expect(compareWithTruth(expected(), found({ ...rows, parked })).lost).not.toEqual([]);
   });
 
   it('finds a sound event among the failed ones', () => {
