@@ -98,8 +98,10 @@ async function claim(
       ON CONFLICT DO NOTHING
     `);
     await transaction.query(sql.unsafe`
-      INSERT INTO analytics.crm_positions (scope, source_id, partition, range_start, end_offset, next_offset, run_id)
-      SELECT ${scope}, newest.source_id, r.partition, r.range_start, r.end_offset, r.initial, ${runId}::uuid
+      INSERT INTO analytics.crm_positions (
+        scope, source_id, partition, range_start, end_offset, first_offset, next_offset, run_id
+      )
+      SELECT ${scope}, newest.source_id, r.partition, r.range_start, r.end_offset, r.initial, r.initial, ${runId}::uuid
       FROM ${wanted}
       JOIN LATERAL (
         SELECT source_id FROM analytics.crm_sources s WHERE s.topic = r.topic COLLATE "C"
@@ -243,9 +245,10 @@ async function reincarnate(
     const opened = await transaction.one(sql.type(claimedRow)`
       WITH opened AS (
         INSERT INTO analytics.crm_positions (
-          scope, source_id, partition, range_start, end_offset, next_offset, epoch, owner, backend_pid, backend_start, run_id
+          scope, source_id, partition, range_start, end_offset, first_offset, next_offset, epoch, owner, backend_pid,
+          backend_start, run_id
         )
-        SELECT old.scope, s.source_id, old.partition, old.range_start, old.end_offset, ${from}::bigint, 1, ${owner},
+        SELECT old.scope, s.source_id, old.partition, old.range_start, old.end_offset, ${from}::bigint, ${from}::bigint, 1, ${owner},
           pg_backend_pid(), ${OWN_BACKEND_START}, ${runId}::uuid
         FROM analytics.crm_positions old
         JOIN analytics.crm_sources s ON s.topic = ${range.topic} COLLATE "C" AND s.incarnation = ${range.incarnation + 1}

@@ -145,21 +145,19 @@ async function findBreaks(connection: CommonQueryMethods): Promise<LocatedBreak[
     joint AS (
       SELECT position_id, ended, begins FROM step WHERE ended <> begins
       UNION ALL
-      SELECT p.position_id, p.range_start, step.begins
+      SELECT p.position_id, p.first_offset, step.begins
       FROM step
       JOIN analytics.crm_positions p ON p.position_id = step.position_id
-      -- Live reading begins wherever it was told to; a range that was dealt with an end begins at its start.
-      WHERE step.ended IS NULL AND p.end_offset IS NOT NULL AND step.begins <> p.range_start
+      WHERE step.ended IS NULL AND step.begins <> p.first_offset
       UNION ALL
       SELECT p.position_id, step.ends, p.next_offset
       FROM step
       JOIN analytics.crm_positions p ON p.position_id = step.position_id
       WHERE step.is_last AND step.ends <> p.next_offset
       UNION ALL
-      -- At least its last record was read, though no row is left that says so.
-      SELECT p.position_id, p.last_offset, p.next_offset
+      SELECT p.position_id, p.first_offset, p.next_offset
       FROM analytics.crm_positions p
-      WHERE p.last_offset IS NOT NULL
+      WHERE p.next_offset <> p.first_offset
         AND NOT EXISTS (SELECT 1 FROM analytics.crm_batches b WHERE b.position_id = p.position_id)
     )
     SELECT p.scope, s.topic, s.incarnation, p.partition, j.ended, j.begins

@@ -11,7 +11,12 @@ describe('migrations', () => {
   it('bring an empty database up, once, also when several processes start together', async () => {
     const database = { url: await createEmptyDatabase(`crm_test_migrate_${process.pid}`), ca: null };
     const applied = await Promise.all([migrate(database), migrate(database), migrate(database), migrate(database)]);
-    expect(applied.flat().toSorted()).toEqual(['000001_staging', '000002_exactly_once', '000003_functions']);
+    expect(applied.flat().toSorted()).toEqual([
+      '000001_staging',
+      '000002_exactly_once',
+      '000003_functions',
+      '000004_retries_and_books',
+    ]);
     expect(await migrate(database)).toEqual([]);
   });
 });
