@@ -90,7 +90,7 @@ async function ingest(
 }
 
 /** The least a user must say: everything else is as it comes. */
-function workerEnv(
+export function workerEnv(
   { servers, namespace, backlog: { topics }, settings }: Environment,
   databaseUrl: string,
   consumerGroup: string,
