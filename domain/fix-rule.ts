@@ -34,10 +34,12 @@ const LIMITS = new Map<string, number>([
   ['currency', 3],
 ]);
 
-/** Ids tell events and records apart: one rule for many would make them the same. They are corrected one by one. */
+/**
+ * Ids tell events and records apart, and one rule for many would make them the same; `organizationId` tells whose an
+ * event is. They are corrected one by one.
+ */
 const FIELDS: ReadonlyMap<string, Fixable> = new Map([
   ['eventType', { kind: 'text', limit: MAX_CHARACTERS.eventType }],
-  ['organizationId', { kind: 'text', limit: MAX_CHARACTERS.organizationId }],
   ['timestamp', { kind: 'time', limit: 0 }],
   ...Object.values(ENTITY_RECORDS)
     .flatMap(({ fields }) => fields)

@@ -47,13 +47,9 @@ describe('a fix', () => {
     [
       'replaces in the envelope',
       {},
-      { organizationId: 'org-2' },
-      'organization_mismatch',
-      {
-        field: 'organizationId',
-        op: 'replace',
-        value: 'org-1',
-      },
+      { timestamp: Date.UTC(1999, 11, 31) },
+      'implausible_timestamp',
+      { field: 'timestamp', op: 'replace', value: '2026-11-19T12:00:00Z' },
     ],
     [
       'replaces a day',
@@ -177,6 +173,7 @@ describe('a rule', () => {
     { field: 'data', op: 'remove' },
     { field: 'eventId', op: 'replace', value: 'one-for-all' },
     { field: 'data.id', op: 'remove' },
+    { field: 'organizationId', op: 'replace', value: 'org-2' },
     { field: 'data.currency', op: 'replace', value: 7 },
     { field: 'data.createdAt', op: 'replace', value: 'yesterday' },
     { field: 'data.currency', op: 'cast', to: 'integer' },
@@ -185,7 +182,7 @@ describe('a rule', () => {
     expect(fixProblem(fix)).toEqual(expect.any(String));
   });
 
-  it('may name every field but the ids', () => {
+  it('may name every field but ids and whose the event is', () => {
     expect(FIXABLE_FIELDS).toContain('data.organizationId');
     expect(FIXABLE_FIELDS.some((name) => name.endsWith('.id') || name === 'eventId')).toBe(false);
     for (const name of FIXABLE_FIELDS) expect(fixProblem({ field: name, op: 'remove' })).toBeNull();
