@@ -11,14 +11,13 @@ import {
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionWorkers } from '../../adapters/temporal/workers.ts';
 import { eventually } from '../workflows/eventually.ts';
-import type { FakeLanes } from '../workflows/fake-lanes.ts';
 
 /** A namespace of the real server for one file: task queues and ingestions of others don't meet ours. */
 export interface Playground {
   namespace: string;
   client: Client;
-  /** Workers over fake lanes for as long as `test` takes. */
-  withWorkers(lanes: FakeLanes, test: () => Promise<void>): Promise<void>;
+  /** Workers over fake activities for as long as `test` takes. */
+  withWorkers(fake: { activities: object }, test: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +44,7 @@ export async function openPlayground(address: string, identity: string): Promise
       const workers = await createIngestionWorkers(connection, {
         namespace,
         identity,
-        activities: { control: activities, lanes: activities, background: {} },
+        activities: { control: activities, lanes: activities, background: activities },
         workflows: { workflowBundle },
         maxLanes: 8,
         buildId: null,

@@ -8,9 +8,7 @@
  * fail in production.
  */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { ingestionWorkflowId } from '../../workflows/contracts.ts';
 import { HISTORY_LIMIT } from '../../workflows/ingestion.ts';
@@ -18,6 +16,7 @@ import { openPlayground } from '../integration/temporal-harness.ts';
 import { eventually } from '../workflows/eventually.ts';
 import { FakeLanes, leads } from '../workflows/fake-lanes.ts';
 import { settingsOf } from '../workflows/settings.ts';
+import { saveHistory } from './save-history.ts';
 
 const [release] = process.argv.slice(2);
 const address = process.env.TEMPORAL_ADDRESS;
@@ -75,14 +74,6 @@ await playground.withWorkers(lanes, async () => {
 });
 await playground.close();
 
-async function save(name: string, runId: string): Promise<void> {
-  const history = await client.workflow.getHandle(ingestionWorkflowId(GROUP), runId).fetchHistory();
-  const file = new URL(`histories/ingestion-${release}-${name}.json`, import.meta.url);
-  await writeFile(file, `${JSON.stringify(JSON.parse(historyToJSON(history)), withoutPlaces)}\n`);
-}
-
-/** Where it was recorded is nobody's business, and no replay looks at it. */
-function withoutPlaces(key: string, value: unknown): unknown {
-  if (key === 'identity') return 'recorder';
-  return key === 'stackTrace' ? '' : value;
+function save(name: string, runId: string): Promise<void> {
+  return saveHistory(client, ingestionWorkflowId(GROUP), runId, `ingestion-${release}-${name}`);
 }
