@@ -58,12 +58,15 @@ async function triggerSwitch(
   };
 }
 
-/** Waits until some batch sleeps in its COMMIT. */
-export async function untilInCommit(pool: DatabasePool): Promise<void> {
-  const sleeping = () =>
-    pool.exists(sql.type(z.object({}))`
-      SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`);
-  while (!(await sleeping())) await sleep(10);
+/** Waits until some batch sleeps in its COMMIT. @returns the lane that sent it, `host:pid/lane` */
+export async function ownerInCommit(pool: DatabasePool): Promise<string> {
+  for (;;) {
+    const owner = await pool.maybeOneFirst(sql.type(z.object({ owner: z.string() }))`
+      SELECT p.owner FROM pg_stat_activity a JOIN analytics.crm_positions p ON p.backend_pid = a.pid
+      WHERE a.datname = current_database() AND a.wait_event = 'PgSleep' LIMIT 1`);
+    if (owner !== null) return owner;
+    await sleep(10);
+  }
 }
 
 /** A proxy's mode in which PostgreSQL commits one batch, and its client never hears of it. */
