@@ -42,7 +42,7 @@ export interface SliceControl {
 }
 
 /** Events in one transaction. */
-const PAGE = 1_000;
+const PAGE = 2_000;
 
 /** Pages that are written side by side; more than the two cores of a small PostgreSQL gain nothing. */
 const WRITERS = 2;
@@ -94,6 +94,7 @@ export async function runRedriveSlice<Prepared>(
       await pace.wait(page.failedIds.length, stop);
       if (writing.length >= WRITERS) {
         await writing.shift();
+        if (stop.aborted) break;
       }
       const written = write(redrive, page, prepared, writing.at(-1));
       // Whoever waits for it sees the failure; nobody is told of it before.

@@ -104,31 +104,30 @@ export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: 
       ) AS m(ord, event, by) ON m.ord = o.ord
       WHERE f.failed_id = c.failed_id
         AND (c.was IN ('failed', 'dead') OR (c.was = 'discarded' AND o.status NOT IN ('failed', 'dead')))
-      RETURNING f.failed_id, f.attempts, f.errors, f.next_attempt_at, c.was, c.logged_at, o.ord, o.status
+      RETURNING f.failed_id, f.attempts, f.errors, f.next_attempt_at, c.was, c.logged_at, o.ord, o.status, o.source_id,
+        o.topic, o.incarnation, o.partition, o."offset", o.event_id, o.event_type, o.organization_id, o.error, o.reason
     ),
     relogged AS (
       UPDATE analytics.crm_events_log log
-      SET processing_status = o.status, error_message = o.error, retry_count = s.attempts,
-          event_id = COALESCE(o.event_id, log.event_id), event_type = COALESCE(o.event_type, log.event_type),
-          organization_id = COALESCE(o.organization_id, log.organization_id), ingestion_id = ${runId}::uuid,
+      SET processing_status = s.status, error_message = s.error, retry_count = s.attempts,
+          event_id = COALESCE(s.event_id, log.event_id), event_type = COALESCE(s.event_type, log.event_type),
+          organization_id = COALESCE(s.organization_id, log.organization_id), ingestion_id = ${runId}::uuid,
           processed_at = now(),
           metadata = COALESCE(log.metadata, '{}') || jsonb_build_object('errors', s.errors)
-            || CASE WHEN o.reason IS NULL THEN '{}' ELSE jsonb_build_object('reason', o.reason) END
-      FROM settled s
-      JOIN outcome o ON o.ord = s.ord
+            || CASE WHEN s.reason IS NULL THEN '{}' ELSE jsonb_build_object('reason', s.reason) END
+      FROM settled s -- alone: a join of two steps is estimated so large that the whole partition would be read
       WHERE log.event_timestamp = ANY (${instants(logged.map(({ at }) => at))})
         AND log."offset" = ANY (${bigints(logged.map(({ offset }) => offset))})
-        AND log.topic = o.topic AND log.partition = o.partition AND log."offset" = o."offset"
-        AND log.event_timestamp = s.logged_at AND log.topic_incarnation = o.incarnation
+        AND log.topic = s.topic AND log.partition = s.partition AND log."offset" = s."offset"
+        AND log.event_timestamp = s.logged_at AND log.topic_incarnation = s.incarnation
       RETURNING 1
     ),
     moved AS (
       INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
-      SELECT o.source_id, o.partition, ${cause}, s.was, o.status, count(*), ${runId}::uuid
+      SELECT s.source_id, s.partition, ${cause}, s.was, s.status, count(*), ${runId}::uuid
       FROM settled s
-      JOIN outcome o ON o.ord = s.ord
-      WHERE s.was <> o.status
-      GROUP BY o.source_id, o.partition, s.was, o.status
+      WHERE s.was <> s.status
+      GROUP BY s.source_id, s.partition, s.was, s.status
       RETURNING 1
     )
   `;
