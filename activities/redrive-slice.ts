@@ -108,6 +108,8 @@ export async function runRedriveSlice<Prepared>(
     if (!(stop.aborted && isAbort(error))) {
       throw error;
     }
+    // A page was read but could not be written: the next slice reads it again.
+    done = false;
   }
   return { after, counts, done };
 }

@@ -42,7 +42,7 @@ const LOOKS: Record<string, string> = {
   groups: '/dead-letters/groups',
 };
 
-export interface Figures {
+interface Figures {
   dead: number;
   /** Milliseconds. */
   latencies: Array<{ what: string; p50: number; p99: number }>;

@@ -6,6 +6,9 @@ import type { Redrive, RedrivePage, RedriveScope, RedriveWindow } from '../../ac
 import { bigints, instants, texts } from './column-fragments.ts';
 import { matchesFilter } from './failed-filter.ts';
 
+/** Messages in one page, beyond the first: what a worker holds of each page that it writes. */
+const PAGE_BYTES = 16 * 1024 ** 2;
+
 /**
  * `updated_at` is the time of the last attempt, so a correction after it is new; so is a rule that the last redrive did
  * not have.
@@ -18,21 +21,27 @@ export async function redrivePage(
 ): Promise<RedrivePage | null> {
   const rule = fix === null ? null : JSON.stringify(fix);
   const rows = await connection.any(sql.type(z.object({ failedId: z.number(), leftOut: z.boolean() }))`
-    SELECT f.failed_id AS "failedId",
-      CASE
-        WHEN f.redrives < ${mostRedrives} OR ${force} OR ${action === 'discard'} THEN false
-        WHEN f.corrected_at > f.updated_at THEN false
-        WHEN ${rule}::jsonb IS NULL THEN true
-        ELSE EXISTS (
-          SELECT 1 FROM analytics.crm_redrives last WHERE last.redrive_id = f.redrive_id AND last.fix = ${rule}::jsonb
-        )
-      END AS "leftOut"
-    FROM analytics.crm_failed_events f
-    WHERE f.status IN ('failed', 'dead') AND ${matchesFilter(filter)}
-      AND f.failed_id > ${after} AND f.failed_id <= ${lastFailedId}
-      AND f.redrive_id IS DISTINCT FROM ${redriveId}::uuid
-    ORDER BY f.failed_id
-    LIMIT ${limit}
+    WITH next AS (
+      SELECT f.failed_id, COALESCE(octet_length(f.value), 0) AS bytes,
+        CASE
+          WHEN f.redrives < ${mostRedrives} OR ${force} OR ${action === 'discard'} THEN false
+          WHEN f.corrected_at > f.updated_at THEN false
+          WHEN ${rule}::jsonb IS NULL THEN true
+          ELSE EXISTS (
+            SELECT 1 FROM analytics.crm_redrives last WHERE last.redrive_id = f.redrive_id AND last.fix = ${rule}::jsonb
+          )
+        END AS left_out
+      FROM analytics.crm_failed_events f
+      WHERE f.status IN ('failed', 'dead') AND ${matchesFilter(filter)}
+        AND f.failed_id > ${after} AND f.failed_id <= ${lastFailedId}
+        AND f.redrive_id IS DISTINCT FROM ${redriveId}::uuid
+      ORDER BY f.failed_id
+      LIMIT ${limit}
+    ),
+    filled AS (
+      SELECT failed_id, left_out, sum(bytes) OVER (ORDER BY failed_id) - bytes AS before FROM next
+    )
+    SELECT failed_id AS "failedId", left_out AS "leftOut" FROM filled WHERE before < ${PAGE_BYTES} ORDER BY failed_id
   `);
   const last = rows.at(-1);
   if (last === undefined) return null;

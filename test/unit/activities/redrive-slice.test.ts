@@ -90,6 +90,15 @@ describe('a slice of a redrive', () => {
     expect(writes.has(3)).toBe(false);
   });
 
+  it('is not done when the last page could not be written before it was told to stop', async () => {
+    const { run, written, abort } = setUp({ pages: 1 });
+    const slice = run();
+    const last = await written(1);
+    abort.abort();
+    last.reject(abort.signal.reason);
+    expect(await slice).toEqual({ after: 0, counts: NO_REDRIVE_COUNTS, done: false });
+  });
+
   it('fails with the write that failed, after the others have ended', async () => {
     const { run, written } = setUp({ pages: 2 });
     const slice = run();
