@@ -3,8 +3,8 @@
  * being written the next one is read and decoded. Whatever is left undone the next slice finds again, and an event that
  * was tried is never tried twice: PostgreSQL leaves it out by the id of the redrive.
  */
+import { addCounts } from '../domain/counts.ts';
 import {
-  addRedriveCounts,
   NO_REDRIVE_COUNTS,
   type RedriveCounts,
   type RedriveSliceInput,
@@ -72,7 +72,7 @@ export async function runRedriveSlice<Prepared>(
   async function write(redrive: Redrive, page: RedrivePage, prepared: Prepared, before: Promise<void> | undefined) {
     const written = await work.write(redrive, prepared, stop, waiting);
     await before;
-    counts = addRedriveCounts(counts, { ...written, leftOut: written.leftOut + page.leftOut });
+    counts = addCounts(counts, { ...written, leftOut: written.leftOut + page.leftOut });
     after = page.last;
     waiting(null);
   }

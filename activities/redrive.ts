@@ -1,6 +1,6 @@
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
+import { addCounts } from '../domain/counts.ts';
 import {
-  addRedriveCounts,
   NO_REDRIVE_COUNTS,
   type RedriveMoveInput,
   type RedriveSliceInput,
@@ -31,7 +31,7 @@ export function createRedriveActivities(deps: RedriveDeps) {
       let latest = earlier;
       const had = earlier?.counts ?? NO_REDRIVE_COUNTS;
       const report = (progress: RedriveSliceProgress) => {
-        latest = { ...progress, counts: addRedriveCounts(had, progress.counts) };
+        latest = { ...progress, counts: addCounts(had, progress.counts) };
       };
       const from = { ...input, after: earlier?.after ?? input.after };
       try {
@@ -39,7 +39,7 @@ export function createRedriveActivities(deps: RedriveDeps) {
           (signal) => runRedriveSlice({ redrives, mostRedrives }, work, from, { signal, report }),
           () => latest,
         );
-        return { ...result, counts: addRedriveCounts(had, result.counts) };
+        return { ...result, counts: addCounts(had, result.counts) };
       } catch (error) {
         throw error instanceof UnknownRedriveError
           ? ApplicationFailure.nonRetryable(error.message, 'UnknownRedrive')

@@ -1,4 +1,5 @@
 /** What an audit concludes from its numbers: which of them must agree, how closely, and what to say where they don't. */
+
 import {
   type ChainBreak,
   type ChainJump,
@@ -7,6 +8,7 @@ import {
   type Identity,
   type OffsetSpan,
 } from './books.ts';
+import { addCounts } from './counts.ts';
 
 export const LOG_STATUSES = ['processed', 'skipped', 'filtered', 'failed', 'dead', 'discarded'] as const;
 
@@ -242,18 +244,7 @@ export function breakdownOf(all: Iterable<Share>, most: number, order: (a: Share
   const rest = sorted.slice(most);
   return {
     shares: sorted.slice(0, most),
-    others: { ...rest.reduce<StatusCounts>(addStatuses, NO_STATUSES), shares: rest.length },
-  };
-}
-
-export function addStatuses(a: StatusCounts, b: StatusCounts): StatusCounts {
-  return {
-    processed: a.processed + b.processed,
-    skipped: a.skipped + b.skipped,
-    filtered: a.filtered + b.filtered,
-    failed: a.failed + b.failed,
-    dead: a.dead + b.dead,
-    discarded: a.discarded + b.discarded,
+    others: { ...rest.reduce<StatusCounts>(addCounts, NO_STATUSES), shares: rest.length },
   };
 }
 

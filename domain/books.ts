@@ -101,22 +101,6 @@ export const NO_SUMS: ChainSums = {
   batches: 0,
 };
 
-export function addSums(a: ChainSums, b: ChainSums): ChainSums {
-  return {
-    records: a.records + b.records,
-    stored: a.stored + b.stored,
-    skipped: a.skipped + b.skipped,
-    conflicts: a.conflicts + b.conflicts,
-    filtered: a.filtered + b.filtered,
-    failed: a.failed + b.failed,
-    dead: a.dead + b.dead,
-    tombstones: a.tombstones + b.tombstones,
-    parked: a.parked + b.parked,
-    absent: a.absent + b.absent,
-    batches: a.batches + b.batches,
-  };
-}
-
 /** Events whose status changed after the chain had counted them, or (`unread`) that were ingested outside of it. */
 export interface Moved {
   from: 'unread' | 'failed' | 'dead' | 'discarded';

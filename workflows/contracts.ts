@@ -2,6 +2,7 @@
  * Everything that crosses Temporal: names, JSON-safe inputs and results, id builders. Positions and counts only, never
  * a payload, since all of it is kept in histories. Names and shapes live in running histories: extend, don't change.
  */
+import { addCounts } from '../domain/counts.ts';
 
 /** Workflows and control activities; lanes have their own queue so that they can't starve the control plane. */
 export const CONTROL_TASK_QUEUE = 'crm-ingestion';
@@ -223,7 +224,7 @@ export interface LaneProgress {
 /** Error types that no retry can mend: the workflow surfaces them at once. */
 export const NON_RETRYABLE = ['OffsetOutOfRange', 'InvalidLaneInput'] as const;
 
-export const NO_TOTALS: LaneTotals = {
+export const NO_TOTALS: Required<LaneTotals> = {
   stored: 0,
   skipped: 0,
   conflicts: 0,
@@ -236,17 +237,7 @@ export const NO_TOTALS: LaneTotals = {
 };
 
 export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
-  return {
-    stored: a.stored + b.stored,
-    skipped: a.skipped + b.skipped,
-    conflicts: a.conflicts + b.conflicts,
-    filtered: a.filtered + b.filtered,
-    failed: a.failed + b.failed,
-    dead: a.dead + b.dead,
-    tombstones: a.tombstones + b.tombstones,
-    absent: a.absent + b.absent,
-    parked: (a.parked ?? 0) + (b.parked ?? 0),
-  };
+  return addCounts({ ...NO_TOTALS, ...a }, b);
 }
 
 export type RedriveAction = 'redrive' | 'discard';
@@ -332,18 +323,6 @@ export const NO_REDRIVE_COUNTS: RedriveCounts = {
   discarded: 0,
   leftOut: 0,
 };
-
-export function addRedriveCounts(a: RedriveCounts, b: RedriveCounts): RedriveCounts {
-  return {
-    processed: a.processed + b.processed,
-    skipped: a.skipped + b.skipped,
-    filtered: a.filtered + b.filtered,
-    failed: a.failed + b.failed,
-    dead: a.dead + b.dead,
-    discarded: a.discarded + b.discarded,
-    leftOut: a.leftOut + b.leftOut,
-  };
-}
 
 /** One workflow for each audit. */
 export function auditWorkflowId(auditId: string): string {

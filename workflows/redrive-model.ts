@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
+import { addCounts } from '../domain/counts.ts';
 import {
-  addRedriveCounts,
   NO_REDRIVE_COUNTS,
   type RedriveInput,
   type RedrivePhase,
@@ -71,7 +71,7 @@ export class RedriveModel {
     try {
       const { after, counts, done } = await scope.run(slice);
       this.state.after = after;
-      this.state.counts = addRedriveCounts(this.state.counts, counts);
+      this.state.counts = addCounts(this.state.counts, counts);
       this.done = done;
     } finally {
       this.#slice = null;

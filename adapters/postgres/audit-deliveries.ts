@@ -1,9 +1,9 @@
 /** Deliveries of a range: what the events log says of them, and whether ledger and staging agree. */
+
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { AuditTarget } from '../../activities/audit-ports.ts';
 import {
-  addStatuses,
   breakdownOf,
   LOG_STATUSES,
   type Missing,
@@ -14,6 +14,7 @@ import {
   totalOf,
 } from '../../domain/audit.ts';
 import type { OffsetSpan } from '../../domain/books.ts';
+import { addCounts } from '../../domain/counts.ts';
 
 /** One statement each for so many offsets. */
 const OFFSETS_AT_ONCE = 50_000;
@@ -44,7 +45,7 @@ export async function countDeliveries(
       const counts = { ...NO_STATUSES, [status]: events };
       if (is_organization) {
         organizations.add(name, counts);
-        log = addStatuses(log, counts);
+        log = addCounts(log, counts);
       } else {
         hours.add(name, counts);
       }
@@ -147,7 +148,7 @@ class Shares {
   readonly #byName = new Map<string | null, StatusCounts>();
 
   add(name: string | null, counts: StatusCounts): void {
-    this.#byName.set(name, addStatuses(this.#byName.get(name) ?? NO_STATUSES, counts));
+    this.#byName.set(name, addCounts(this.#byName.get(name) ?? NO_STATUSES, counts));
   }
 
   all(): Share[] {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { Change, DeadLetters } from '../../activities/dead-letter-ports.ts';
-import { instants } from './column-fragments.ts';
+import { discardEvents } from './discard.ts';
 import { eventVersion } from './failed-version.ts';
 
 const changedRow = z.object({ failed_id: z.number() });
@@ -33,46 +33,15 @@ export async function discard(
   connection: CommonQueryMethods,
   ...[failedId, reason, by]: Parameters<DeadLetters['discard']>
 ): Promise<Change> {
-  const found = await standing(connection, failedId);
-  if (found === null) return 'unknown';
-  const discarded = await connection.maybeOne(sql.type(changedRow)`
-    WITH claimed AS MATERIALIZED (
-      SELECT f.failed_id, f.status AS was, s.incarnation
-      FROM analytics.crm_failed_events f
-      JOIN analytics.crm_sources s ON s.source_id = f.source_id
-      WHERE f.failed_id = ${failedId} AND f.status IN ('failed', 'dead')
-      FOR UPDATE OF f
-    ),
-    discarded AS (
-      UPDATE analytics.crm_failed_events f
-      SET status = 'discarded', settled_as = 'discarded', settled_at = clock_timestamp(), next_attempt_at = NULL,
-          discard_reason = ${reason}, discarded_by = ${by}
-      FROM claimed c
-      WHERE f.failed_id = c.failed_id
-      RETURNING f.failed_id, f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors,
-        c.was, c.incarnation
-    ),
-    relogged AS (
-      UPDATE analytics.crm_events_log log
-      SET processing_status = 'discarded', processed_at = now(), retry_count = d.attempts,
-          metadata = COALESCE(log.metadata, '{}') || jsonb_build_object(
-            'errors', d.errors, 'discarded', jsonb_build_object('by', ${by}::text, 'reason', ${reason}::text)
-          )
-      FROM discarded d
-      WHERE log.event_timestamp = ANY (${instants([found.logged_at])})
-        AND log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
-        AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
-      RETURNING 1
-    ),
-    moved AS (
-      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
-      SELECT d.source_id, d.partition, 'discard', d.was, 'discarded', 1, ${randomUUID()}::uuid
-      FROM discarded d
-      RETURNING 1
-    )
-    SELECT failed_id FROM discarded
-  `);
-  return discarded === null ? 'settled' : 'done';
+  const discarded = await discardEvents(connection, {
+    failedIds: [failedId],
+    reason,
+    by,
+    redriveId: null,
+    runId: randomUUID(),
+  });
+  if (discarded > 0) return 'done';
+  return (await standing(connection, failedId)) === null ? 'unknown' : 'settled';
 }
 
 function standing(connection: CommonQueryMethods, failedId: number) {

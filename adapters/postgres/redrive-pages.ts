@@ -2,8 +2,8 @@
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { Settled } from '../../activities/failed-ports.ts';
-import type { Redrive, RedrivePage, RedriveScope, RedriveWindow } from '../../activities/redrive-ports.ts';
-import { bigints, instants, texts } from './column-fragments.ts';
+import type { RedrivePage, RedriveScope, RedriveWindow } from '../../activities/redrive-ports.ts';
+import { texts } from './column-fragments.ts';
 import { matchesFilter } from './failed-filter.ts';
 
 /** Messages in one page, beyond the first: what a worker holds of each page that it writes. */
@@ -79,61 +79,5 @@ export function outcomeOf(
     JOIN analytics.crm_events_log log ON log.event_timestamp = f.event_timestamp AND log.topic = f.topic
       AND log.partition = f.partition AND log."offset" = f."offset" AND log.topic_incarnation = s.incarnation
     WHERE f.failed_id = ${failedId} AND f.redrive_id = ${redriveId}::uuid
-  `);
-}
-
-/** @see Redrives.discard */
-export async function discardEvents(
-  connection: CommonQueryMethods,
-  { redriveId, reason, requestedBy }: Redrive,
-  failedIds: readonly number[],
-): Promise<number> {
-  const logged = await connection.anyFirst(sql.type(z.object({ at: z.number() }))`
-    SELECT DISTINCT event_timestamp AS at FROM analytics.crm_failed_events WHERE failed_id = ANY (${bigints(failedIds)})
-  `);
-  return connection.oneFirst(sql.type(z.object({ discarded: z.number() }))`
-    WITH claimed AS MATERIALIZED (
-      SELECT f.failed_id, f.status AS was, s.incarnation
-      FROM analytics.crm_failed_events f
-      JOIN analytics.crm_sources s ON s.source_id = f.source_id
-      WHERE f.failed_id = ANY (${bigints(failedIds)}) AND f.status IN ('failed', 'dead')
-        AND f.redrive_id IS DISTINCT FROM ${redriveId}::uuid
-      FOR UPDATE OF f SKIP LOCKED
-    ),
-    discarded AS (
-      UPDATE analytics.crm_failed_events f
-      SET status = 'discarded', settled_as = 'discarded', settled_at = clock_timestamp(), next_attempt_at = NULL,
-          discard_reason = ${reason}, discarded_by = ${requestedBy}, redrive_id = ${redriveId}::uuid
-      FROM claimed c
-      WHERE f.failed_id = c.failed_id
-      RETURNING f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors, c.was,
-        c.incarnation
-    ),
-    relogged AS (
-      UPDATE analytics.crm_events_log log
-      SET processing_status = 'discarded', processed_at = now(), retry_count = d.attempts,
-          metadata = COALESCE(log.metadata, '{}') || jsonb_build_object(
-            'errors', d.errors, 'discarded', jsonb_build_object('by', ${requestedBy}::text, 'reason', ${reason}::text)
-          )
-      FROM discarded d
-      WHERE log.event_timestamp = ANY (${instants(logged)})
-        AND log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
-        AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
-      RETURNING 1
-    ),
-    moved AS (
-      INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
-      SELECT source_id, partition, 'discard', was, 'discarded', count(*), ${redriveId}::uuid
-      FROM discarded
-      GROUP BY source_id, partition, was
-      RETURNING 1
-    ),
-    counted AS (
-      UPDATE analytics.crm_redrives
-      SET discarded = discarded + (SELECT count(*) FROM discarded)
-      WHERE redrive_id = ${redriveId}::uuid
-      RETURNING 1
-    )
-    SELECT count(*) AS discarded FROM discarded
   `);
 }

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import type { Matched, Redrive, RedriveMove, Redrives } from '../../activities/redrive-ports.ts';
 import type { FailedFilter } from '../../domain/failed-filter.ts';
 import type { FixRule } from '../../domain/fix-rule.ts';
+import { discardEvents } from './discard.ts';
 import { guarded } from './errors.ts';
 import { matchesFilter } from './failed-filter.ts';
-import { discardEvents, knownEvents, outcomeOf, redrivePage } from './redrive-pages.ts';
+import { knownEvents, outcomeOf, redrivePage } from './redrive-pages.ts';
 
 /** Slonik gives times as epoch milliseconds. */
 const time = z.number().transform((at) => new Date(at).toISOString());
@@ -58,7 +59,8 @@ export function createRedrives(connection: CommonQueryMethods): Redrives {
     decide: (...decision) => guarded(() => decide(connection, ...decision)),
     move: (redriveId, to) => guarded(() => move(connection, redriveId, to)),
     page: (...page) => guarded(() => redrivePage(connection, ...page)),
-    discard: (redrive, failedIds) => guarded(() => discardEvents(connection, redrive, failedIds)),
+    discard: ({ redriveId, reason, requestedBy: by }, failedIds) =>
+      guarded(() => discardEvents(connection, { failedIds, reason: reason ?? '', by, redriveId, runId: redriveId })),
     outcome: (redriveId, failedId) => guarded(() => outcomeOf(connection, redriveId, failedId)),
     known: (eventIds) => guarded(() => knownEvents(connection, eventIds)),
   };

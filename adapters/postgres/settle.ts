@@ -11,10 +11,10 @@ import { type DatabasePoolConnection, sql } from 'slonik';
 import { z } from 'zod';
 import type { Settled, Settlement, SettleResult } from '../../activities/failed-ports.ts';
 import { toColumns } from './batch-columns.ts';
-import { bigints, ints, texts, uuids } from './column-fragments.ts';
+import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { keptStep, rejectionStep, settlingSteps } from './settling-steps.ts';
-import { stagingSteps } from './staging-steps.ts';
+import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
 const settledRow = z.object({
   outcomes: z.array(
@@ -45,7 +45,6 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
       outcome.kind === 'rejected' ? { ...outcome, slice: index, verdict } : { ...outcome, slice: index },
     ),
   });
-  const { deliveries: d } = columns;
   const logged = deliveries.flatMap(({ failed, outcome }) =>
     failed === null ? [] : [{ offset: outcome.record.offset, at: failed.loggedAt }],
   );
@@ -70,35 +69,15 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
       FOR UPDATE OF f SKIP LOCKED
     ),
     delivery AS MATERIALIZED (
-      SELECT d.ord, c.failed_id, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
-             d.organization_id COLLATE "C" AS organization_id,
-             to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.id,
-             d.error, w.source_id, w.topic, w.incarnation, w.partition
-      FROM unnest(
-        ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
-        ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
-        ${uuids(d.id)}, ${texts(d.error)}
-      ) WITH ORDINALITY AS d(
-        slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, id, error, ord
-      )
+      SELECT ${DELIVERY_COLUMNS}, c.failed_id, w.source_id, w.topic, w.incarnation, w.partition
+      FROM ${deliveryRows(columns)}
       JOIN wanted w ON w.ord = d.slice
       LEFT JOIN claimed c ON c.failed_id = w.failed_id
       WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL
     ),
     ${stagingSteps(columns, runId)}
     ${rejectionStep(columns)},
-    logged AS (
-      INSERT INTO analytics.crm_events_log AS log (
-        id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
-        error_message, ingestion_id, metadata, topic_incarnation
-      )
-      SELECT id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
-        ${runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
-      FROM outcome
-      WHERE reason IS DISTINCT FROM 'reread' AND failed_id IS NULL
-      ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO NOTHING
-      RETURNING topic, partition, "offset", topic_incarnation
-    ),
+    ${loggedStep(runId, KEEP_AS_LOGGED)},
     ${keptStep(runId)},
     ${settlingSteps({ runId, cause, redriveId, logged, mended })},
     moved_in AS (

@@ -9,7 +9,52 @@
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { bigints, ints, texts } from './column-fragments.ts';
+import { bigints, ints, texts, uuids } from './column-fragments.ts';
+
+/** The deliveries as rows `d`, `ord` counted from 1. */
+export function deliveryRows({ deliveries: d }: BatchColumns): FragmentSqlToken {
+  return sql.fragment`
+    unnest(
+      ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
+      ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
+      ${uuids(d.id)}, ${texts(d.error)}
+    ) WITH ORDINALITY AS d(
+      slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, id, error, ord
+    )
+  `;
+}
+
+/** What the steps below read of those rows, beside where each came from. */
+export const DELIVERY_COLUMNS = sql.fragment`
+  d.ord, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
+  d.organization_id COLLATE "C" AS organization_id,
+  to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.id, d.error
+`;
+
+/**
+ * One row of the events log per delivery; none for one that is read again, or that has failed before.
+ * @param whenLogged what to do where there is a row already
+ */
+export function loggedStep(runId: string, whenLogged: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`
+    logged AS (
+      INSERT INTO analytics.crm_events_log AS log (
+        id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
+        error_message, ingestion_id, metadata, topic_incarnation
+      )
+      SELECT id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
+        ${runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
+      FROM outcome
+      WHERE reason IS DISTINCT FROM 'reread' AND failed_id IS NULL
+      ${whenLogged}
+      RETURNING topic, partition, "offset", topic_incarnation
+    )
+  `;
+}
+
+export const KEEP_AS_LOGGED = sql.fragment`
+  ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO NOTHING
+`;
 
 export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, runId: string): FragmentSqlToken {
   return sql.fragment`

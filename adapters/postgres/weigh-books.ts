@@ -1,9 +1,9 @@
 /** Both sides of the books as of one moment: several questions in one snapshot, none of which holds a writer up. */
+
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { BooksCheck, CausedMove, PartitionBooks } from '../../activities/books-ports.ts';
 import {
-  addSums,
   breakBetween,
   type ChainSums,
   type Identity,
@@ -13,6 +13,7 @@ import {
   NO_SUMS,
   type TableCounts,
 } from '../../domain/books.ts';
+import { addCounts } from '../../domain/counts.ts';
 import { CHAIN_SUMS, chainSumsRow } from './chain-sums.ts';
 import { guarded } from './errors.ts';
 
@@ -58,7 +59,7 @@ export function identitiesWithLedger(connection: CommonQueryMethods): Promise<Id
 export async function weigh(snapshot: CommonQueryMethods) {
   const chains = await listChains(snapshot);
   const moves = await sumMoves(snapshot);
-  const sums = chains.map((chain) => chain.sums).reduce(addSums, NO_SUMS);
+  const sums = chains.map((chain) => chain.sums).reduce(addCounts, NO_SUMS);
   return {
     chains,
     sums,

@@ -19,10 +19,10 @@ import { z } from 'zod';
 import { type Batch, type BatchResult, type BatchSlice, WriteError } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { toColumns } from './batch-columns.ts';
-import { bigints, ints, texts, uuids } from './column-fragments.ts';
+import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { keptStep, rejectionStep, settlingSteps } from './settling-steps.ts';
-import { stagingSteps } from './staging-steps.ts';
+import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
 const sliceCounts = z.object({
   stored: z.number(),
@@ -119,9 +119,7 @@ function readAgain(logged: ReadonlyArray<{ offset: number; at: number }>, runId:
       )`,
     failedId: sql.fragment`c.failed_id`,
     claimedJoin: sql.fragment`LEFT JOIN claimed c ON c.slice = d.slice AND c."offset" = d."offset"`,
-    whenLogged: sql.fragment`
-      ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO NOTHING
-    `,
+    whenLogged: KEEP_AS_LOGGED,
     settling: sql.fragment`${settlingSteps({ runId, cause: 'reread', redriveId: null, logged })},`,
   };
 }
@@ -170,7 +168,7 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
 function batchStatement(batch: Batch, reading: Reading) {
   const { slices } = batch;
   const columns = toColumns(batch);
-  const { deliveries: d, tombstones, parked } = columns;
+  const { tombstones, parked } = columns;
   return sql.type(writtenRow)`
     WITH slice AS MATERIALIZED (
       SELECT * FROM unnest(
@@ -209,35 +207,15 @@ function batchStatement(batch: Batch, reading: Reading) {
     ),
     ${reading.claim},
     delivery AS MATERIALIZED (
-      SELECT d.ord, ${reading.failedId} AS failed_id, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
-             d.organization_id COLLATE "C" AS organization_id,
-             to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.id,
-             d.error, s.source_id, s.topic, s.incarnation, s.partition
+      SELECT ${DELIVERY_COLUMNS}, ${reading.failedId} AS failed_id, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
-      CROSS JOIN unnest(
-        ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
-        ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
-        ${uuids(d.id)}, ${texts(d.error)}
-      ) WITH ORDINALITY AS d(
-        slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, id, error, ord
-      )
+      CROSS JOIN ${deliveryRows(columns)}
       JOIN slice s ON s.slice = d.slice
       ${reading.claimedJoin}
     ),
     ${stagingSteps(columns, batch.runId)}
     ${rejectionStep(columns)},
-    logged AS (
-      INSERT INTO analytics.crm_events_log AS log (
-        id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
-        error_message, ingestion_id, metadata, topic_incarnation
-      )
-      SELECT id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, status, error,
-        ${batch.runId}::uuid, CASE WHEN reason IS NOT NULL THEN jsonb_build_object('reason', reason) END, incarnation
-      FROM outcome
-      WHERE reason IS DISTINCT FROM 'reread' AND failed_id IS NULL
-      ${reading.whenLogged}
-      RETURNING 1
-    ),
+    ${loggedStep(batch.runId, reading.whenLogged)},
     ${keptStep(batch.runId)},
     ${reading.settling}
     parked AS (

@@ -1,7 +1,8 @@
 /** Whether everything that was read is accounted for. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Books, PartitionBooks } from '../../activities/books-ports.ts';
-import { addSums, NO_SUMS, verdictOf } from '../../domain/books.ts';
+import { NO_SUMS, verdictOf } from '../../domain/books.ts';
+import { addCounts } from '../../domain/counts.ts';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { createParts } from '../parts.ts';
@@ -163,7 +164,7 @@ export function booksRoutes({ books: reader, bounds, settings, logger }: BooksDe
       {
         consumerGroup,
         ...verdictOf(read.breaks, read.identities),
-        totals: listed.map(({ sums }) => sums).reduce(addSums, NO_SUMS),
+        totals: listed.map(({ sums }) => sums).reduce(addCounts, NO_SUMS),
         partitions: listed.map((books) => ({ ...books, logEnd: endOf(books) })),
         moves: addMoves(listed.flatMap(({ moves }) => moves)),
         breaks: read.breaks,

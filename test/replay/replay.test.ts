@@ -1,13 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { bundleOurs } from '../workflows/time-skipping.ts';
 
 const HISTORIES = new URL('histories/', import.meta.url);
 const files = (await readdir(HISTORIES)).filter((file) => file.endsWith('.json'));
@@ -15,10 +10,7 @@ const files = (await readdir(HISTORIES)).filter((file) => file.endsWith('.json')
 let workflowBundle: WorkflowBundleWithSourceMap;
 
 beforeAll(async () => {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+  workflowBundle = await bundleOurs();
 });
 
 interface StoredHistory {

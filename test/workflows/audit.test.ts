@@ -1,17 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { describe, expect, it } from 'vitest';
 import type { Activities } from '../../activities/index.ts';
-import { temporalTestServer } from '../../stack/index.ts';
 import { BACKGROUND_TASK_QUEUE, CONTROL_TASK_QUEUE, type PartitionId } from '../../workflows/contracts.ts';
 import type { auditWorkflow } from '../../workflows/index.ts';
+import { openTimeSkipping } from './time-skipping.ts';
 
 type AuditActivities = Pick<Activities, 'planAudit' | 'auditPartition' | 'concludeAudit' | 'failAudit'>;
 
@@ -20,21 +13,8 @@ const PARTITIONS: PartitionId[] = [
   { topic: 'crm.leads', partition: 1 },
 ];
 
-let env: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
+const time = openTimeSkipping();
 let audits = 0;
-
-beforeAll(async () => {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
-  env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
-  });
-});
-
-afterAll(() => env?.teardown());
 
 /** Runs an audit over activities that a test decides on; afterwards its history must replay. */
 async function runAudit(over: Partial<AuditActivities> = {}) {
@@ -56,16 +36,20 @@ async function runAudit(over: Partial<AuditActivities> = {}) {
       },
     ]),
   );
-  const common = { connection: env.nativeConnection, shutdownForceTime: '2s' } as const;
-  const control = await Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle });
+  const common = { connection: time.env.nativeConnection, shutdownForceTime: '2s' } as const;
+  const control = await Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle: time.workflowBundle });
   const background = await Worker.create({ ...common, taskQueue: BACKGROUND_TASK_QUEUE, activities: recorded });
-  const handle = await env.client.workflow.start<typeof auditWorkflow>('auditWorkflow', {
+  const handle = await time.env.client.workflow.start<typeof auditWorkflow>('auditWorkflow', {
     workflowId: `audit-${audits}`,
     taskQueue: CONTROL_TASK_QUEUE,
     args: [{ auditId: 'id', consumerGroup: 'group' }],
   });
   const outcome = await background.runUntil(control.runUntil(handle.result().catch((error: Error) => error)));
-  await Worker.runReplayHistory({ workflowBundle }, await handle.fetchHistory(), handle.workflowId);
+  await Worker.runReplayHistory(
+    { workflowBundle: time.workflowBundle },
+    await handle.fetchHistory(),
+    handle.workflowId,
+  );
   return { outcome, calls };
 }
 

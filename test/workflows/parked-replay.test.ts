@@ -1,14 +1,6 @@
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { expect, it } from 'vitest';
 import type { Activities } from '../../activities/index.ts';
-import { temporalTestServer } from '../../stack/index.ts';
 import {
   BACKGROUND_TASK_QUEUE,
   CONTROL_TASK_QUEUE,
@@ -17,24 +9,12 @@ import {
   parkedReplayWorkflowId,
 } from '../../workflows/contracts.ts';
 import type { parkedReplayWorkflow, sweepWorkflow } from '../../workflows/index.ts';
+import { openTimeSkipping } from './time-skipping.ts';
 
 const STREAM = { topic: 'crm.leads', schemaId: 7 };
 const WORKFLOW_ID = parkedReplayWorkflowId('group', STREAM);
 
-let env: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
-
-beforeAll(async () => {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
-  env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
-  });
-});
-
-afterAll(() => env?.teardown());
+const time = openTimeSkipping();
 
 /** Sweeps that find the stream ready, and a replay whose slices end as told. */
 async function withSweeps(
@@ -44,7 +24,7 @@ async function withSweeps(
   const calls: string[] = [];
   let slices = 0;
   let sweeps = 0;
-  const connection = env.nativeConnection;
+  const connection = time.env.nativeConnection;
   const control: Partial<Activities> = {
     sweepRetries: async () => ({ due: 0, enqueued: 0 }),
     sweepBooks: async () => ({ folded: 0 }),
@@ -64,12 +44,17 @@ async function withSweeps(
     },
   };
   const workers = await Promise.all([
-    Worker.create({ connection, taskQueue: CONTROL_TASK_QUEUE, workflowBundle, activities: control }),
+    Worker.create({
+      connection,
+      taskQueue: CONTROL_TASK_QUEUE,
+      workflowBundle: time.workflowBundle,
+      activities: control,
+    }),
     Worker.create({ connection, taskQueue: BACKGROUND_TASK_QUEUE, activities: background }),
   ]);
   const sweep = () => {
     sweeps += 1;
-    return env.client.workflow.execute<typeof sweepWorkflow>('sweepWorkflow', {
+    return time.env.client.workflow.execute<typeof sweepWorkflow>('sweepWorkflow', {
       workflowId: `sweep-${sweeps}-${Math.random()}`,
       taskQueue: CONTROL_TASK_QUEUE,
       args: [{ consumerGroup: 'group' }],
@@ -77,11 +62,11 @@ async function withSweeps(
   };
   const [first, second] = workers;
   await second.runUntil(first.runUntil(() => test({ sweep, calls })));
-  const history = await env.client.workflow.getHandle(WORKFLOW_ID).fetchHistory();
-  await Worker.runReplayHistory({ workflowBundle }, history, WORKFLOW_ID);
+  const history = await time.env.client.workflow.getHandle(WORKFLOW_ID).fetchHistory();
+  await Worker.runReplayHistory({ workflowBundle: time.workflowBundle }, history, WORKFLOW_ID);
 }
 
-const replayed = () => env.client.workflow.getHandle<typeof parkedReplayWorkflow>(WORKFLOW_ID).result();
+const replayed = () => time.env.client.workflow.getHandle<typeof parkedReplayWorkflow>(WORKFLOW_ID).result();
 
 it('reads slice after slice under one run until nothing is left', async () => {
   await withSweeps(
@@ -115,7 +100,7 @@ it('goes on as new with its totals long before the history is full', async () =>
     async ({ sweep }) => {
       await sweep();
       expect(await replayed()).toMatchObject({ stored: 201 });
-      const { historyLength } = await env.client.workflow.getHandle(WORKFLOW_ID).describe();
+      const { historyLength } = await time.env.client.workflow.getHandle(WORKFLOW_ID).describe();
       expect(historyLength).toBeLessThan(2_000);
     },
   );

@@ -1,15 +1,7 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporalTestServer } from '../../stack/index.ts';
+import { Worker } from '@temporalio/worker';
+import { describe, expect, it } from 'vitest';
 import { BACKGROUND_TASK_QUEUE, CONTROL_TASK_QUEUE, type RedriveInput } from '../../workflows/contracts.ts';
 import type { redriveWorkflow } from '../../workflows/index.ts';
 import { REDRIVE_HISTORY_LIMIT } from '../../workflows/redrive.ts';
@@ -22,24 +14,12 @@ import {
 } from '../../workflows/redrive-messages.ts';
 import { eventually } from './eventually.ts';
 import { FakeRedrive } from './fake-redrive.ts';
+import { openTimeSkipping } from './time-skipping.ts';
 
 type Handle = WorkflowHandle<typeof redriveWorkflow>;
 
-let env: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
+const time = openTimeSkipping();
 let scenarios = 0;
-
-beforeAll(async () => {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
-  env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
-  });
-});
-
-afterAll(() => env?.teardown());
 
 /** One redrive over fake activities; every run of it must replay afterwards. */
 async function redriving(
@@ -51,23 +31,23 @@ async function redriving(
   const redrive = new FakeRedrive();
   const { moveRedrive, ...slices } = redrive.activities;
   const common = {
-    connection: env.nativeConnection,
+    connection: time.env.nativeConnection,
     maxHeartbeatThrottleInterval: '100ms',
     shutdownForceTime: '2s',
   } as const;
   const control = await Worker.create({
     ...common,
     taskQueue: CONTROL_TASK_QUEUE,
-    workflowBundle,
+    workflowBundle: time.workflowBundle,
     activities: { moveRedrive },
   });
   const background = await Worker.create({ ...common, taskQueue: BACKGROUND_TASK_QUEUE, activities: slices });
-  const { firstExecutionRunId } = await env.client.workflow.start<typeof redriveWorkflow>('redriveWorkflow', {
+  const { firstExecutionRunId } = await time.env.client.workflow.start<typeof redriveWorkflow>('redriveWorkflow', {
     workflowId,
     taskQueue: CONTROL_TASK_QUEUE,
     args: [{ redriveId: 'r', action: 'redrive', ratePerSecond: 100, ...over }],
   });
-  const handle = env.client.workflow.getHandle<typeof redriveWorkflow>(workflowId);
+  const handle = time.env.client.workflow.getHandle<typeof redriveWorkflow>(workflowId);
   const runs = new Set([firstExecutionRunId]);
   await background.runUntil(
     control.runUntil(async () => {
@@ -80,8 +60,8 @@ async function redriving(
     }),
   );
   for (const runId of runs) {
-    const history = await env.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+    const history = await time.env.client.workflow.getHandle(workflowId, runId).fetchHistory();
+    await Worker.runReplayHistory({ workflowBundle: time.workflowBundle }, history, workflowId);
   }
 }
 

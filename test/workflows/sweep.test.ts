@@ -1,36 +1,16 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Worker } from '@temporalio/worker';
+import { expect, it } from 'vitest';
 import type { Activities } from '../../activities/index.ts';
-import { temporalTestServer } from '../../stack/index.ts';
 import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
 import type { sweepWorkflow } from '../../workflows/index.ts';
+import { openTimeSkipping } from './time-skipping.ts';
 
 type Steps = Pick<Activities, 'sweepRetries' | 'sweepParked' | 'sweepBooks'>;
 
-let env: TestWorkflowEnvironment;
-let workflowBundle: WorkflowBundleWithSourceMap;
+const time = openTimeSkipping();
 let sweeps = 0;
-
-beforeAll(async () => {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
-  env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
-  });
-});
-
-afterAll(() => env?.teardown());
 
 /** One sweep over steps that do as told; its history must replay. */
 async function sweep(steps: Partial<Steps>) {
@@ -43,13 +23,13 @@ async function sweep(steps: Partial<Steps>) {
     ...steps,
   };
   const worker = await Worker.create({
-    connection: env.nativeConnection,
+    connection: time.env.nativeConnection,
     taskQueue: CONTROL_TASK_QUEUE,
-    workflowBundle,
+    workflowBundle: time.workflowBundle,
     activities,
   });
   const result = await worker.runUntil(
-    env.client.workflow
+    time.env.client.workflow
       .execute<typeof sweepWorkflow>('sweepWorkflow', {
         workflowId,
         taskQueue: CONTROL_TASK_QUEUE,
@@ -57,8 +37,8 @@ async function sweep(steps: Partial<Steps>) {
       })
       .catch((error: unknown) => error),
   );
-  const history = await env.client.workflow.getHandle(workflowId).fetchHistory();
-  await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+  const history = await time.env.client.workflow.getHandle(workflowId).fetchHistory();
+  await Worker.runReplayHistory({ workflowBundle: time.workflowBundle }, history, workflowId);
   return { result, events: history.events?.length ?? 0 };
 }
 

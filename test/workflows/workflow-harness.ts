@@ -1,18 +1,11 @@
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
-import { afterAll, beforeAll, expect } from 'vitest';
-import { temporalTestServer } from '../../stack/index.ts';
+import { Worker } from '@temporalio/worker';
+import { beforeAll, expect } from 'vitest';
 import { CONTROL_TASK_QUEUE, LANE_TASK_QUEUE, SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
 import type { ingestionWorkflow } from '../../workflows/index.ts';
 import { FakeLanes, leads } from './fake-lanes.ts';
 import { settingsOf } from './settings.ts';
+import { openTimeSkipping } from './time-skipping.ts';
 
 export type IngestionHandle = WorkflowHandleWithFirstExecutionRunId<typeof ingestionWorkflow>;
 
@@ -32,26 +25,15 @@ const KEYWORD = 2;
 
 /** One time-skipping server and one bundle for the test file that calls this at its top. */
 export function useWorkflows() {
-  let env: TestWorkflowEnvironment;
-  let workflowBundle: WorkflowBundleWithSourceMap;
+  const time = openTimeSkipping();
   let scenarios = 0;
 
   beforeAll(async () => {
-    // Failures are part of the scenarios, and what becomes of them is asserted.
-    const logger = new DefaultLogger('ERROR', () => undefined);
-    Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
-    const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-    workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
-    env = await TestWorkflowEnvironment.createTimeSkipping({
-      server: { executable: { type: 'existing-path', path: await temporalTestServer() } },
-    });
-    await env.connection.operatorService.addSearchAttributes({
+    await time.env.connection.operatorService.addSearchAttributes({
       namespace: 'default',
       searchAttributes: Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, KEYWORD])),
     });
   });
-
-  afterAll(() => env?.teardown());
 
   /** Runs an ingestion against fake activities; afterwards its histories must replay and nothing was read twice. */
   async function runScenario(options: ScenarioOptions, test: (scenario: Scenario) => Promise<void>): Promise<void> {
@@ -61,15 +43,20 @@ export function useWorkflows() {
     options.prepare?.(lanes);
     const { lane, ...control } = lanes.activities;
     const common = {
-      connection: env.nativeConnection,
+      connection: time.env.nativeConnection,
       maxHeartbeatThrottleInterval: '100ms',
       shutdownForceTime: '2s',
     } as const;
     const workers = await Promise.all([
-      Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle, activities: control }),
+      Worker.create({
+        ...common,
+        taskQueue: CONTROL_TASK_QUEUE,
+        workflowBundle: time.workflowBundle,
+        activities: control,
+      }),
       Worker.create({ ...common, taskQueue: LANE_TASK_QUEUE, activities: { lane } }),
     ]);
-    const handle = await env.client.workflow.start<typeof ingestionWorkflow>('ingestionWorkflow', {
+    const handle = await time.env.client.workflow.start<typeof ingestionWorkflow>('ingestionWorkflow', {
       workflowId: `scenario-${scenarios}`,
       taskQueue: CONTROL_TASK_QUEUE,
       args: [{ settings: settingsOf('analytics', options.lanes ?? 2) }],
@@ -93,14 +80,14 @@ export function useWorkflows() {
   async function expectReplayable(handle: IngestionHandle): Promise<void> {
     const { workflowId, firstExecutionRunId } = handle;
     for (const runId of new Set([firstExecutionRunId, (await latest(handle).describe()).runId])) {
-      const history = await env.client.workflow.getHandle(workflowId, runId).fetchHistory();
-      await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+      const history = await time.env.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      await Worker.runReplayHistory({ workflowBundle: time.workflowBundle }, history, workflowId);
     }
   }
 
   /** Whatever run is the latest, since an ingestion may continue as new. */
   function latest({ workflowId }: IngestionHandle) {
-    return env.client.workflow.getHandle<typeof ingestionWorkflow>(workflowId);
+    return time.env.client.workflow.getHandle<typeof ingestionWorkflow>(workflowId);
   }
 
   return { runScenario, latest };

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  addSums,
   breakBetween,
   type ChainStep,
   type ChainSums,
@@ -14,6 +13,7 @@ import {
   verdictOf,
   walkChain,
 } from '../../../domain/books.ts';
+import { addCounts } from '../../../domain/counts.ts';
 
 /** A chain as lanes write it: batches one after another, jumps in either direction, each claim in a higher epoch. */
 const soundChain = fc
@@ -183,7 +183,7 @@ describe('sums', () => {
   it('add up field by field', () => {
     fc.assert(
       fc.property(sums, sums, (a, b) => {
-        const both = addSums(a, b);
+        const both = addCounts(a, b);
         for (const key of Object.keys(NO_SUMS) as Array<keyof ChainSums>) expect(both[key]).toBe(a[key] + b[key]);
       }),
     );
