@@ -79,7 +79,8 @@ async function work(
     await workers.run();
     await scheduled;
   } finally {
-    await connection.close();
+    // A worker that was made but never ran keeps the connection; what went wrong with another must not be hidden by that.
+    await connection.close().catch((error) => logger.warn('the connection to Temporal did not close', { error }));
   }
 }
 

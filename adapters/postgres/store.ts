@@ -12,7 +12,7 @@ import { createRuns } from './runs.ts';
 import { settle } from './settle.ts';
 import { createSources } from './sources.ts';
 import { createStreams } from './streams.ts';
-import { answered, backendPid, isBackendActive } from './unanswered.ts';
+import { answered, answeredWithin, backendPid, isBackendActive } from './unanswered.ts';
 import { committedBatch, writeBatch } from './write-batch.ts';
 
 export interface StoreOptions {
@@ -24,14 +24,19 @@ export interface StoreOptions {
   openLanePool: () => Promise<DatabasePool>;
 }
 
+/** Beyond the statement timeout, which PostgreSQL keeps. */
+const STATEMENT_MS = 75_000;
+/** Small tables, a moment each. */
+const LOOK_MS = 10_000;
+
 export function createStore(pool: DatabasePool, options: StoreOptions): Store {
   const keeper = createPartitionKeeper(options.partitionInterval);
   return {
     openLane: (held = []) => openLane(options.openLanePool, keeper, held),
     positions: createPositions(pool),
     runs: createRuns(pool),
-    failed: createFailedEvents(pool),
-    settler: {
+    failed: answeredWithin(STATEMENT_MS, createFailedEvents(pool)),
+    settler: answeredWithin(STATEMENT_MS, {
       settle: (settlement) =>
         guarded(() =>
           pool.connect(async (connection) => {
@@ -39,9 +44,10 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
             return settle(connection, settlement);
           }),
         ),
-    },
+    }),
     sources: createSources(pool),
-    streams: createStreams(pool),
+    // A lane waits for these.
+    streams: answeredWithin(LOOK_MS, createStreams(pool)),
     redrives: createRedrives(pool),
   };
 }

@@ -43,3 +43,29 @@ export function isBackendActive(connection: CommonQueryMethods, pid: number): Pr
     SELECT FROM pg_stat_activity WHERE pid = ${pid} AND state = 'active'
   `);
 }
+
+type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
+
+/**
+ * The same methods, given up when their answer takes longer: over a pool nobody can tell which backend to ask after. The
+ * dead connection stays taken until TCP notices; the next call takes another one.
+ * @param milliseconds more than the statements may take
+ */
+export function answeredWithin<T extends object>(milliseconds: number, room: T): T {
+  const methods = room as AsyncMethods;
+  return Object.fromEntries(
+    Object.keys(methods).map((name) => [
+      name,
+      async (...args: never[]) => {
+        const done = new AbortController();
+        const late = sleep(milliseconds, undefined, { signal: done.signal, ref: false }).then(() => {
+          throw new WriteError('no_answer');
+        });
+        late.catch(() => {}); // aborted below
+        const work = (methods[name] as AsyncMethods[string])(...args);
+        work.catch(() => {}); // may fail after it was given up
+        return Promise.race([work, late]).finally(() => done.abort());
+      },
+    ]),
+  ) as T;
+}

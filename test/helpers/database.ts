@@ -56,16 +56,12 @@ function asAdmin(statements: string[]): Promise<void> {
 export async function makeTemplateDatabase(): Promise<void> {
   await connected(async (client) => {
     await client.query("SELECT pg_advisory_lock(hashtext('crm_test_template'))");
-    const { rows } = await client.query<{ datname: string }>(
-      "SELECT datname FROM pg_database WHERE datname LIKE 'crm_test_template%'",
-    );
-    if (rows.some(({ datname }) => datname === TEMPLATE)) {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [TEMPLATE]);
+    if (rowCount !== 0) {
       return;
     }
-    for (const { datname } of rows) {
-      await client.query(`DROP DATABASE IF EXISTS ${datname} WITH (FORCE)`);
-    }
     // Under another name until it is complete: a run that dies half-way must not leave a half template behind.
+    await client.query(`DROP DATABASE IF EXISTS ${TEMPLATE}_making WITH (FORCE)`);
     await client.query(`CREATE DATABASE ${TEMPLATE}_making`);
     await migrate({ url: serverUrl(`${TEMPLATE}_making`), ca: null });
     await client.query(`ALTER DATABASE ${TEMPLATE}_making RENAME TO ${TEMPLATE}`);

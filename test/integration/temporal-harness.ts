@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionWorkers } from '../../adapters/temporal/workers.ts';
+import { bundleOurs } from '../workflows/bundle.ts';
 import { eventually } from '../workflows/eventually.ts';
 
 /** A namespace of the real server for one file: task queues and ingestions of others don't meet ours. */
@@ -23,14 +18,11 @@ export interface Playground {
 
 /** @param identity how histories name the worker and the client */
 export async function openPlayground(address: string, identity: string): Promise<Playground> {
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  Runtime.install({ logger, telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } });
+  const workflowBundle = await bundleOurs();
   const namespace = `test-${randomUUID()}`;
   const client = createClient({ address, namespace, tls: null, apiKey: null });
   const { workflowService, operatorService } = client.connection;
   await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs('1 day') });
-  const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
-  const workflowBundle: WorkflowBundleWithSourceMap = await bundleWorkflowCode({ workflowsPath, logger });
   const connection = await NativeConnection.connect({ address });
   // The frontends notice a new namespace after a moment.
   await eventually(async () => {

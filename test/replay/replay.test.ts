@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundleOurs } from '../workflows/time-skipping.ts';
+import { bundleOurs } from '../workflows/bundle.ts';
 
 const HISTORIES = new URL('histories/', import.meta.url);
 const files = (await readdir(HISTORIES)).filter((file) => file.endsWith('.json'));

@@ -37,7 +37,11 @@ async function runAudit(over: Partial<AuditActivities> = {}) {
     ]),
   );
   const common = { connection: time.env.nativeConnection, shutdownForceTime: '2s' } as const;
-  const control = await Worker.create({ ...common, taskQueue: CONTROL_TASK_QUEUE, workflowBundle: time.workflowBundle });
+  const control = await Worker.create({
+    ...common,
+    taskQueue: CONTROL_TASK_QUEUE,
+    workflowBundle: time.workflowBundle,
+  });
   const background = await Worker.create({ ...common, taskQueue: BACKGROUND_TASK_QUEUE, activities: recorded });
   const handle = await time.env.client.workflow.start<typeof auditWorkflow>('auditWorkflow', {
     workflowId: `audit-${audits}`,
