@@ -13,7 +13,7 @@ import type { Settled, Settlement, SettleResult } from '../../activities/failed-
 import { toColumns } from './batch-columns.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
-import { keptStep, rejectionStep, settlingSteps } from './settling-steps.ts';
+import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
 const settledRow = z.object({
@@ -45,6 +45,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
       outcome.kind === 'rejected' ? { ...outcome, slice: index, verdict } : { ...outcome, slice: index },
     ),
   });
+  const staging = stagingSteps(columns, runId);
   const logged = deliveries.flatMap(({ failed, outcome }) =>
     failed === null ? [] : [{ offset: outcome.record.offset, at: failed.loggedAt }],
   );
@@ -75,7 +76,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
       LEFT JOIN claimed c ON c.failed_id = w.failed_id
       WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL
     ),
-    ${stagingSteps(columns, runId)}
+    ${sql.join(staging.steps, sql.fragment`, `)},
     ${rejectionStep(columns)},
     ${loggedStep(runId, KEEP_AS_LOGGED)},
     ${keptStep(runId)},
@@ -109,10 +110,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
         FROM outcome
       ) AS outcomes,
       (
-        SELECT COALESCE(jsonb_agg(jsonb_build_object(
-          'failedId', failed_id, 'attempts', attempts,
-          'dueAt', round(extract(epoch FROM next_attempt_at) * 1000)::bigint
-        )), '[]')
+        SELECT ${RETRIES}
         FROM (
           SELECT failed_id, attempts, next_attempt_at FROM kept WHERE status = 'failed'
           UNION ALL
@@ -122,7 +120,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
     WHERE analytics.crm_assert_written(
       (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
       (SELECT count(*) FROM won),
-      (SELECT count(*) FROM leads) + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM opportunities),
+      ${staging.staged},
       (SELECT count(*) FROM outcome WHERE status IN ('failed', 'dead') AND failed_id IS NULL),
       (SELECT count(*) FROM kept)
     )

@@ -51,6 +51,13 @@ export function keptStep(runId: string): FragmentSqlToken {
   `;
 }
 
+/** Retries as the writers return them, of rows with `failed_id`, `attempts` and `next_attempt_at`. */
+export const RETRIES = sql.fragment`
+  COALESCE(jsonb_agg(jsonb_build_object(
+    'failedId', failed_id, 'attempts', attempts, 'dueAt', round(extract(epoch FROM next_attempt_at) * 1000)::bigint
+  )), '[]')
+`;
+
 export interface SettlingOptions {
   runId: string;
   cause: MoveCause;

@@ -56,7 +56,27 @@ export const KEEP_AS_LOGGED = sql.fragment`
   ON CONFLICT (topic, partition, "offset", event_timestamp, topic_incarnation) DO NOTHING
 `;
 
-export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, runId: string): FragmentSqlToken {
+export interface StagingSteps {
+  steps: FragmentSqlToken[];
+  /** How many rows they staged. */
+  staged: FragmentSqlToken;
+}
+
+/** A table that the deliveries have no row for gets no step: planning it would cost a small batch dearly. */
+export function stagingSteps(columns: BatchColumns, runId: string): StagingSteps {
+  const entities = [
+    { rows: columns.leads.ord, name: 'leads', step: () => leadsStep(columns, runId) },
+    { rows: columns.contacts.ord, name: 'contacts', step: () => contactsStep(columns, runId) },
+    { rows: columns.opportunities.ord, name: 'opportunities', step: () => opportunitiesStep(columns, runId) },
+  ].filter(({ rows }) => rows.length > 0);
+  const counts = entities.map(({ name }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([name])})`);
+  return {
+    steps: [outcomeSteps(runId), ...entities.map(({ step }) => step())],
+    staged: sql.fragment`${sql.join([sql.fragment`0`, ...counts], sql.fragment` + `)}`,
+  };
+}
+
+function outcomeSteps(runId: string): FragmentSqlToken {
   return sql.fragment`
     won AS (
       INSERT INTO analytics.crm_event_ledger (
@@ -100,7 +120,12 @@ export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, r
         WHERE d.status = 'stage' AND w.event_id IS NULL AND known.event_id = d.event_id
         OFFSET 0 -- one look-up by key for each loser, never a join with the whole ledger
       ) l ON true
-    ),
+    )
+  `;
+}
+
+function leadsStep({ leads }: BatchColumns, runId: string): FragmentSqlToken {
+  return sql.fragment`
     leads AS (
       INSERT INTO analytics.crm_leads_staging (
         id, event_id, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
@@ -121,7 +146,12 @@ export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, r
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
-    ),
+    )
+  `;
+}
+
+function contactsStep({ contacts }: BatchColumns, runId: string): FragmentSqlToken {
+  return sql.fragment`
     contacts AS (
       INSERT INTO analytics.crm_contacts_staging (
         id, event_id, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_at, updated_at,
@@ -140,7 +170,12 @@ export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, r
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
-    ),
+    )
+  `;
+}
+
+function opportunitiesStep({ opportunities }: BatchColumns, runId: string): FragmentSqlToken {
+  return sql.fragment`
     opportunities AS (
       INSERT INTO analytics.crm_opportunities_staging (
         id, event_id, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability,
@@ -162,6 +197,6 @@ export function stagingSteps({ leads, contacts, opportunities }: BatchColumns, r
       )
       JOIN outcome d ON d.ord = i.ord AND d.status = 'processed'
       RETURNING 1
-    ),
+    )
   `;
 }

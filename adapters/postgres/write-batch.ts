@@ -18,10 +18,10 @@ import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik'
 import { z } from 'zod';
 import { type Batch, type BatchResult, type BatchSlice, WriteError } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
-import { toColumns } from './batch-columns.ts';
+import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
-import { keptStep, rejectionStep, settlingSteps } from './settling-steps.ts';
+import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
 const sliceCounts = z.object({
@@ -81,7 +81,7 @@ interface Reading {
   failedId: FragmentSqlToken;
   claimedJoin: FragmentSqlToken;
   whenLogged: FragmentSqlToken;
-  settling: FragmentSqlToken;
+  settling: FragmentSqlToken[];
 }
 
 /**
@@ -102,7 +102,7 @@ const FIRST_READ: Reading = {
   failedId: sql.fragment`NULL::bigint`,
   claimedJoin: sql.fragment`CROSS JOIN first_read`,
   whenLogged: sql.fragment``,
-  settling: sql.fragment``,
+  settling: [],
 };
 
 /** What is logged already stays as it is, but for what failed then: that follows the outcome of this reading. */
@@ -120,7 +120,7 @@ function readAgain(logged: ReadonlyArray<{ offset: number; at: number }>, runId:
     failedId: sql.fragment`c.failed_id`,
     claimedJoin: sql.fragment`LEFT JOIN claimed c ON c.slice = d.slice AND c."offset" = d."offset"`,
     whenLogged: KEEP_AS_LOGGED,
-    settling: sql.fragment`${settlingSteps({ runId, cause: 'reread', redriveId: null, logged })},`,
+    settling: [settlingSteps({ runId, cause: 'reread', redriveId: null, logged })],
   };
 }
 
@@ -168,7 +168,9 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
 function batchStatement(batch: Batch, reading: Reading) {
   const { slices } = batch;
   const columns = toColumns(batch);
-  const { tombstones, parked } = columns;
+  const { tombstones } = columns;
+  const staging = stagingSteps(columns, batch.runId);
+  const failing = failingSteps(columns, batch.runId, reading.settling.length > 0);
   return sql.type(writtenRow)`
     WITH slice AS MATERIALIZED (
       SELECT * FROM unnest(
@@ -182,13 +184,14 @@ function batchStatement(batch: Batch, reading: Reading) {
         ${bigints(sliceColumn(slices, (s) => s.next))},
         ${bigints(sliceColumn(slices, (s) => s.records))},
         ${bigints(tombstones)},
+        ${bigints(parkedOf(columns, slices.length))},
         ${bigints(sliceColumn(slices, (s) => s.absent))},
         ${bigints(sliceColumn(slices, (s) => s.last?.offset ?? null))},
         ${bigints(sliceColumn(slices, (s) => s.last?.timestamp ?? null))},
         ${bigints(sliceColumn(slices, (s) => s.last?.checksum ?? null))}
       ) WITH ORDINALITY AS s(
         position_id, epoch, source_id, topic, incarnation, partition, from_offset, next_offset, records, tombstones,
-        absent, last_offset, last_timestamp, last_checksum, slice
+        parked, absent, last_offset, last_timestamp, last_checksum, slice
       )
     ),
     fence AS (
@@ -213,25 +216,8 @@ function batchStatement(batch: Batch, reading: Reading) {
       JOIN slice s ON s.slice = d.slice
       ${reading.claimedJoin}
     ),
-    ${stagingSteps(columns, batch.runId)}
-    ${rejectionStep(columns)},
+    ${sql.join([...staging.steps, ...failing.steps, ...reading.settling, ...parkedSteps(columns, batch.runId)], COMMA)},
     ${loggedStep(batch.runId, reading.whenLogged)},
-    ${keptStep(batch.runId)},
-    ${reading.settling}
-    parked AS (
-      INSERT INTO analytics.crm_parked_ranges (
-        source_id, topic, partition, schema_id, reason, from_offset, to_offset, records, run_id
-      )
-      SELECT s.source_id, s.topic, s.partition, i.schema_id, i.reason, i.from_offset, i.to_offset, i.records,
-        ${batch.runId}::uuid
-      FROM fenced
-      CROSS JOIN unnest(
-        ${ints(parked.slice)}, ${ints(parked.schemaId)}, ${texts(parked.reason)}, ${bigints(parked.from)},
-        ${bigints(parked.to)}, ${bigints(parked.records)}
-      ) AS i(slice, schema_id, reason, from_offset, to_offset, records)
-      JOIN slice s ON s.slice = i.slice
-      RETURNING 1
-    ),
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
       SELECT slice,
@@ -247,15 +233,9 @@ function batchStatement(batch: Batch, reading: Reading) {
     booked AS MATERIALIZED (
       SELECT s.slice, s.position_id, s.epoch, s.from_offset, s.next_offset, s.records, COALESCE(t.stored, 0) AS stored,
         COALESCE(t.skipped, 0) AS skipped, COALESCE(t.conflicts, 0) AS conflicts, COALESCE(t.filtered, 0) AS filtered,
-        COALESCE(t.failed, 0) AS failed, COALESCE(t.dead, 0) AS dead, s.tombstones, s.absent,
-        COALESCE(p.parked, 0) AS parked
+        COALESCE(t.failed, 0) AS failed, COALESCE(t.dead, 0) AS dead, s.tombstones, s.absent, s.parked
       FROM slice s
       LEFT JOIN tally t ON t.slice = s.slice
-      LEFT JOIN (
-        SELECT i.slice, sum(i.records)::bigint AS parked
-        FROM unnest(${ints(parked.slice)}, ${bigints(parked.records)}) AS i(slice, records)
-        GROUP BY i.slice
-      ) p ON p.slice = s.slice
     ),
     chain AS (
       INSERT INTO analytics.crm_batches (
@@ -284,20 +264,64 @@ function batchStatement(batch: Batch, reading: Reading) {
           GROUP BY 1, 2
         ) c
       ) AS events,
-      (
-        SELECT COALESCE(jsonb_agg(jsonb_build_object(
-          'failedId', failed_id, 'attempts', attempts,
-          'dueAt', round(extract(epoch FROM next_attempt_at) * 1000)::bigint
-        )), '[]')
-        FROM kept
-        WHERE status = 'failed'
-      ) AS retries
+      ${failing.retries} AS retries
     WHERE (SELECT held FROM fenced) AND analytics.crm_assert_written(
       (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
       (SELECT count(*) FROM won),
-      (SELECT count(*) FROM leads) + (SELECT count(*) FROM contacts) + (SELECT count(*) FROM opportunities),
+      ${staging.staged},
       (SELECT count(*) FROM outcome WHERE status IN ('failed', 'dead') AND failed_id IS NULL),
-      (SELECT count(*) FROM kept)
+      ${failing.kept}
     )
   `;
+}
+
+const COMMA = sql.fragment`, `;
+
+/** As in stagingSteps: steps that there are no rows for are left out. */
+function failingSteps(columns: BatchColumns, runId: string, settling: boolean) {
+  if (columns.rejected.ord.length === 0) {
+    return {
+      steps: settling ? [rejectionStep(columns)] : [],
+      kept: sql.fragment`0`,
+      retries: sql.fragment`'[]'::jsonb`,
+    };
+  }
+  return {
+    steps: [rejectionStep(columns), keptStep(runId)],
+    kept: sql.fragment`(SELECT count(*) FROM kept)`,
+    retries: sql.fragment`(SELECT ${RETRIES} FROM kept WHERE status = 'failed')`,
+  };
+}
+
+function parkedSteps({ parked }: BatchColumns, runId: string): FragmentSqlToken[] {
+  if (parked.slice.length === 0) {
+    return [];
+  }
+  return [
+    sql.fragment`
+      parked AS (
+        INSERT INTO analytics.crm_parked_ranges (
+          source_id, topic, partition, schema_id, reason, from_offset, to_offset, records, run_id
+        )
+        SELECT s.source_id, s.topic, s.partition, i.schema_id, i.reason, i.from_offset, i.to_offset, i.records,
+          ${runId}::uuid
+        FROM fenced
+        CROSS JOIN unnest(
+          ${ints(parked.slice)}, ${ints(parked.schemaId)}, ${texts(parked.reason)}, ${bigints(parked.from)},
+          ${bigints(parked.to)}, ${bigints(parked.records)}
+        ) AS i(slice, schema_id, reason, from_offset, to_offset, records)
+        JOIN slice s ON s.slice = i.slice
+        RETURNING 1
+      )
+    `,
+  ];
+}
+
+/** Parked records of each slice. */
+function parkedOf({ parked }: BatchColumns, slices: number): number[] {
+  const counts = new Array<number>(slices).fill(0);
+  parked.slice.forEach((slice, index) => {
+    counts[slice - 1] = (counts[slice - 1] ?? 0) + (parked.records[index] ?? 0);
+  });
+  return counts;
 }
