@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'slonik';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { createStreams } from '../../adapters/postgres/streams.ts';
 import { createEventEncoder } from '../../scripts/lib/event-encoder.ts';
 import { type LoadRecord, planLoad } from '../../scripts/lib/load.ts';
 import { planRecords } from '../../scripts/lib/send-plan.ts';
@@ -7,6 +10,7 @@ import { oddTimes } from '../helpers/faults/odd-times.ts';
 import { beyondNpmTest, inForm } from '../helpers/faults/parameters.ts';
 import { recovery, untilSteady } from '../helpers/faults/progress.ts';
 import { underLoad } from '../helpers/faults/scenario.ts';
+import { produce } from '../helpers/lane-harness.ts';
 
 const SECONDS = inForm({ test: 5, short: 5, long: 60 });
 const PARTITIONS = 3;
@@ -57,4 +61,34 @@ it('poison at the head of each partition', { timeout: 90_000 }, async () => {
   );
 });
 
-// A topic of nothing but poison, which trips the circuit breaker, belongs here.
+it('a producer of nothing but poison trips its circuit breaker, and nobody else notices', {
+  timeout: 90_000,
+}, async () => {
+  const POISON = 20_000;
+  await underLoad(
+    { fault: 'a producer of nothing but poison', partitions: PARTITIONS },
+    async ({ inflict, product: { kafka, topics, pool } }) => {
+      await inflict(() =>
+        produce(
+          kafka,
+          Array.from({ length: POISON }, (_, index) => ({
+            topic: topics.contacts,
+            key: null,
+            value: Buffer.from(`not avro ${index}`),
+            partition: index % PARTITIONS,
+          })),
+        ),
+      );
+      const streams = createStreams(pool);
+      await expect
+        .poll(async () => (await streams.list()).map(({ topic, schemaId, state }) => ({ topic, schemaId, state })))
+        .toContainEqual({ topic: topics.contacts, schemaId: 0, state: 'tripped' });
+      const dead = await pool.oneFirst(sql.type(z.object({ count: z.number() }))`
+        SELECT count(*) FROM analytics.crm_failed_events WHERE topic = ${topics.contacts} AND schema_id IS NULL`);
+      // Each lane needs a hundred of them to see it.
+      expect(dead).toBeLessThan(1_000);
+      const parked = (await streams.list()).reduce((sum, stream) => sum + stream.parked.records, 0);
+      expect(parked).toBeGreaterThanOrEqual(POISON - dead);
+    },
+  );
+});

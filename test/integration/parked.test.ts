@@ -122,7 +122,8 @@ describe('the circuit breaker', () => {
     expect(result.totals).toMatchObject({ dead: 181, skipped: 0, parked: 0, stored: 0 });
     await harness.store.streams.settleParked(
       ranges.map(({ parkedId }) => parkedId),
-      'replayed');
+      'replayed',
+    );
     expect(await harness.store.streams.parked(stream, 10)).toEqual([]);
   });
 

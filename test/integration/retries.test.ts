@@ -238,28 +238,3 @@ describe('a worker that is told to stop', () => {
     expect(await harness.queue.depth()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
   });
 });
-
-/**
- * FLUSHDB on a database of this file's own: FLUSHALL would also take the queues of other tests from the Redis they
- * share. For one queue it is the same.
- */
-const OWN_DATABASE = String(1 + (process.pid % 15));
-
-describe('a Redis that forgets everything', () => {
-  it('in the middle of 10,000 retries loses none', async () => {
-    const url = new URL(required('REDIS_URL'));
-    url.pathname = `/${OWN_DATABASE}`;
-    const harness = await createRetryHarness({ RETRY_RATE_PER_SECOND: '100000', RETRY_CONCURRENCY: '16' }, url.href);
-    const retries = [...(await harness.failLeads(ids('a', 5_000))), ...(await harness.failLeads(ids('b', 5_000)))];
-    harness.queue.schedule(retries);
-    await vi.waitUntil(async () => (await harness.queue.depth()).waiting === 10_000, SOON);
-    harness.startWorker();
-    await vi.waitUntil(async () => ((await harness.statuses()).resolved ?? 0) > 1_000, SOON);
-    await harness.redis.flushdb();
-    expect((await harness.statuses()).failed).toBeGreaterThan(1_000);
-    await harness.sweep();
-    await expect.poll(harness.statuses, { timeout: 240_000, interval: 200 }).toEqual({ resolved: 10_000 });
-    expect(await harness.count('crm_leads_staging')).toBe(10_000);
-    // Some 20 s on a machine that does nothing else.
-  }, 300_000);
-});
