@@ -47,7 +47,9 @@ if (options.record && process.exitCode === 0) {
 /** @returns the exit code of vitest; 1 where a signal ended it */
 function runTests({ long, seed, rate, only }: Options, report: string): Promise<number> {
   const form = long ? 'long' : 'short';
-  const child = spawn('vitest', ['run', 'test/faults/', ...(only === undefined ? [] : ['-t', only])], {
+  // One scenario at a time: what is measured is how long it takes to recover.
+  const tests = ['run', 'test/faults/', '--maxWorkers=1', ...(only === undefined ? [] : ['-t', only])];
+  const child = spawn('vitest', tests, {
     stdio: 'inherit',
     env: { ...process.env, FAULTS_FORM: form, FAULTS_SEED: seed, FAULTS_RATE: rate, FAULTS_REPORT: report },
   });
