@@ -21,6 +21,7 @@ import { createPath, workerEnv } from './contestants/path.ts';
 import { untilWritten } from './contestants/progress.ts';
 import { deleteLogs, type Environment, OURS, withEnvironment } from './environment.ts';
 import { openRedriveApi, type RedriveApi } from './redrive-api.ts';
+import { table } from './report.ts';
 
 const WORKER = fileURLToPath(new URL('../workers/worker.ts', import.meta.url));
 const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url));
@@ -184,9 +185,10 @@ function renderBlock({ dead, latencies, ingested, redriven }: Figures, { setting
     `\`node bench/dead-letters.ts ${process.argv.slice(2).join(' ')}\``,
     `Redrive / first ingestion of the same events: **${(redriven / ingested).toFixed(2)}**. In this run alone: ${whole(redriven)} and ${whole(ingested)} events/s.`,
     `Looking at ${whole(dead)} dead letters, over HTTP, ${CALLS} calls each:`,
-    ['| request | p50 ms | p99 ms |', '| --- | ---: | ---: |']
-      .concat(latencies.map(({ what, p50, p99 }) => `| ${what} | ${p50.toFixed(1)} | ${p99.toFixed(1)} |`))
-      .join('\n'),
+    table(
+      ['request', 'p50 ms', 'p99 ms'],
+      latencies.map(({ what, p50, p99 }) => [what, p50.toFixed(1), p99.toFixed(1)]),
+    ),
     `${settings.partitions} partitions a topic, ${settings.lanes} lanes; ${os.availableParallelism()} cores.`,
   ].join('\n\n')}\n`;
 }

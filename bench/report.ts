@@ -118,7 +118,7 @@ export function renderBlock(rounds: readonly Round[], facts: RunFacts): string {
 }
 
 /** As the formatter of this repository lays Markdown tables out: words to the left, numbers to the right. */
-function table(heads: readonly string[], rows: readonly string[][]): string {
+export function table(heads: readonly string[], rows: readonly string[][]): string {
   const widths = heads.map((_, column) => Math.max(...[heads, ...rows].map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const padded = (row: readonly string[]) =>
