@@ -27,6 +27,8 @@ export interface FailedEvent {
   redrives: number;
   /** The event as a person corrected it, null without: then it is taken instead of the record. */
   correction: unknown;
+  /** When it was corrected, in epoch microseconds: an event that is corrected meanwhile is not claimed. */
+  correctedAt: number | null;
 }
 
 /** When an event is tried again if it fails; a dead letter never is by itself. */
@@ -35,7 +37,7 @@ export type Verdict = { status: 'failed'; nextAttemptAt: number } | { status: 'd
 /** A delivery that is written by itself, without moving a position. */
 export interface SettledDelivery {
   /** null for a record that was fetched by its coordinates and has not failed before. */
-  failed: Pick<FailedEvent, 'failedId' | 'loggedAt'> | null;
+  failed: Pick<FailedEvent, 'failedId' | 'loggedAt' | 'correctedAt'> | null;
   source: SourceRef;
   outcome: SettledOutcome;
   /** What it becomes if it is rejected, or if PostgreSQL refuses it. */
@@ -105,6 +107,14 @@ export interface Sources {
    * @throws WriteError when PostgreSQL can't be reached
    */
   newest(topic: string, topicId: string | null): Promise<Source>;
+}
+
+/** The delivery became a failed event meanwhile: it must be taken up as one. Safe to try again. */
+export class FailedMeanwhileError extends Error {
+  override readonly name = 'FailedMeanwhileError';
+  constructor() {
+    super('the message failed meanwhile for somebody else');
+  }
 }
 
 export interface Settler {

@@ -11,9 +11,9 @@ import {
 import { withSafeFailures } from './application-failure.ts';
 import { heartbeating } from './heartbeating.ts';
 import { LogReplacedError } from './lane-ranges.ts';
-import type { LaneObserver, Store } from './ports.ts';
+import { type LaneObserver, RegistryUnavailableError, type Store } from './ports.ts';
 import { type LaneDeps, runLane } from './run-lane.ts';
-import type { ParkedRange, Stream } from './stream-ports.ts';
+import type { ParkedRange, Stream, StreamId } from './stream-ports.ts';
 
 export interface ParkedDeps {
   store: Pick<Store, 'streams'>;
@@ -38,21 +38,22 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
   const { streams } = store;
   return {
     /** Lets streams flow whose schema is known by now. @returns those with something parked that may be read again */
-    sweepParked: withSafeFailures(async (_input: SweepInput): Promise<ReadyStreams> => {
+    sweepParked: withSafeFailures((_input: SweepInput): Promise<ReadyStreams> => {
       const ready: ReadyStreams['ready'] = [];
-      const all = await streams.list();
-      onParked(all);
-      for (const stream of all) {
-        if (stream.state === 'schema_unknown' && (await registry.knows(stream.schemaId))) {
-          const reason = `the registry knows schema ${stream.schemaId} now`;
-          await streams.move(stream, 'flowing', { from: ['schema_unknown'], reason, who: null });
-          stream.state = 'flowing';
-        }
-        if (stream.parked.ranges > 0 && (stream.state === 'flowing' || stream.state === 'let_through')) {
-          ready.push({ topic: stream.topic, schemaId: stream.schemaId });
-        }
-      }
-      return { ready };
+      return heartbeating(
+        async (signal) => {
+          const all = await streams.list();
+          onParked(all);
+          for (const stream of all) {
+            if (signal.aborted) break;
+            if (stream.parked.ranges > 0 && (mayFlow(stream.state) || (await nowKnown(stream)))) {
+              ready.push({ topic: stream.topic, schemaId: stream.schemaId });
+            }
+          }
+          return { ready };
+        },
+        () => ready.length,
+      );
     }),
 
     /** Reads parked ranges of one stream for a while, through the writer like any others. */
@@ -62,13 +63,12 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
         async (signal) => {
           const until = AbortSignal.any([signal, AbortSignal.timeout(input.sliceMs)]);
           while (!until.aborted) {
-            const waiting = await streams.parked(input, PAGE);
-            const group = nearOnes(waiting);
-            if (group.length === 0) {
+            // What this very run had to park again waits for another one.
+            const group = nearOnes(await streams.parked(input, PAGE, input.runId));
+            if (group.length === 0 || !(await flows(input))) {
               return { finished: true, totals };
             }
-            const result = await replay(group, input, until);
-            totals = addTotals(totals, result);
+            totals = addTotals(totals, await replay(group, input, until));
           }
           return { finished: false, totals };
         },
@@ -76,6 +76,27 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
       );
     }),
   };
+
+  /** Asks the registry about a stream that waits for it. */
+  async function nowKnown(stream: Stream): Promise<boolean> {
+    if (stream.state !== 'schema_unknown') {
+      return false;
+    }
+    try {
+      if (!(await registry.knows(stream.schemaId))) return false;
+    } catch (error) {
+      if (error instanceof RegistryUnavailableError) return false; // The others need no answer; the next sweep asks again.
+      throw error;
+    }
+    const reason = `the registry knows schema ${stream.schemaId} now`;
+    await streams.move(stream, 'flowing', { from: ['schema_unknown'], reason, who: null });
+    return true;
+  }
+
+  async function flows({ topic, schemaId }: StreamId): Promise<boolean> {
+    const apart = (await streams.states()).find((stream) => stream.topic === topic && stream.schemaId === schemaId);
+    return apart === undefined || mayFlow(apart.state);
+  }
 
   async function replay(
     group: readonly ParkedRange[],
@@ -85,9 +106,8 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
     const [first] = group as [ParkedRange];
     const { topic, partition, sourceId } = first;
     const to = Math.max(...group.map((range) => range.to));
-    const ids = group.map(({ parkedId }) => parkedId);
     try {
-      const { reason, totals } = await runLane(
+      const { totals, watermarks } = await runLane(
         laneDepsFor({ lane: 0, runId: input.runId }),
         {
           ...input,
@@ -95,24 +115,34 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
           partitions: [{ topic, partition }],
           startPosition: 'earliest',
           outOfRange: 'earliest',
-          ranges: { scope: input.runId, parts: [{ topic, partition, sourceId, from: first.from, to }] },
+          // A position of its own: the first range of a group stays the same when a slice is tried again.
+          ranges: {
+            scope: `${input.runId}/${first.parkedId}`,
+            parts: [{ topic, partition, sourceId, from: first.from, to }],
+          },
           schemaId: input.schemaId,
         },
         { signal, report: () => {} },
       );
-      if (reason === 'finished') {
-        await streams.settleParked(ids, 'replayed');
-      }
+      // The position may end before the group does: it keeps the end that it was made with.
+      const next = watermarks[0]?.next ?? first.from;
+      await streams.settleParked(idsUpTo(group, next), 'replayed');
       return totals;
     } catch (error) {
       if (!(error instanceof LogReplacedError)) {
         throw error;
       }
       observer.incident('parked_lost', { topic, partition, from: first.from, to });
-      await streams.settleParked(ids, 'discarded');
+      await streams.settleParked(idsUpTo(group, to), 'discarded');
       return NO_TOTALS;
     }
   }
+}
+
+const mayFlow = (state: Stream['state']) => state === 'flowing' || state === 'let_through';
+
+function idsUpTo(group: readonly ParkedRange[], next: number): number[] {
+  return group.filter(({ to }) => to <= next).map(({ parkedId }) => parkedId);
 }
 
 /** The first ranges of one partition that lie close together. They are in the order of partitions and offsets. */

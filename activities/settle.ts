@@ -1,9 +1,16 @@
 /** Gets a settlement into PostgreSQL, with the same patience as a lane's batch. */
 import { type Rejection, statusOf } from '../domain/failures.ts';
-import type { SettledDelivery, Settlement, SettleResult, Settler, Verdict } from './failed-ports.ts';
+import {
+  FailedMeanwhileError,
+  type SettledDelivery,
+  type Settlement,
+  type SettleResult,
+  type Settler,
+  type Verdict,
+} from './failed-ports.ts';
 import { refused } from './ingest.ts';
 import { writePersistently } from './persistent-write.ts';
-import type { LaneObserver } from './ports.ts';
+import { type LaneObserver, WriteError } from './ports.ts';
 
 export interface SettleDeps {
   settler: Settler;
@@ -17,6 +24,7 @@ const DEAD: Verdict = { status: 'dead', nextAttemptAt: null };
 /**
  * Settles deliveries; a row that PostgreSQL refuses fails by itself, the others are written. After a commit in doubt
  * it is sent again: what was settled then is not claimed a second time, and its outcome is null.
+ * @throws FailedMeanwhileError for a record by itself that has failed for somebody else meanwhile
  * @throws the signal's reason when it aborts while waiting; what was not committed stays as it was
  */
 export function settlePersistently(
@@ -27,7 +35,7 @@ export function settlePersistently(
   const { settler, observer, onTrouble } = deps;
   return writePersistently(
     {
-      attempt: (rows: Settlement) => settler.settle(rows),
+      attempt: (rows: Settlement) => settle(settler, rows),
       drop: () => {}, // Its connections come from a pool, which drops broken ones.
       split,
       charge,
@@ -41,6 +49,18 @@ export function settlePersistently(
     settlement,
     signal,
   );
+}
+
+async function settle(settler: Settler, settlement: Settlement): Promise<SettleResult> {
+  try {
+    return await settler.settle(settlement);
+  } catch (error) {
+    const isKnown = error instanceof WriteError && error.constraint?.startsWith('crm_failed_events');
+    if (isKnown && settlement.deliveries.every(({ failed }) => failed === null)) {
+      throw new FailedMeanwhileError(); // Sending the same again could never succeed.
+    }
+    throw error;
+  }
 }
 
 function split(settlement: Settlement): [Settlement, Settlement] | null {

@@ -52,8 +52,11 @@ export interface Streams {
     to: StreamState,
     by: { from: readonly StreamState[]; reason: string; who: string | null },
   ): Promise<boolean>;
-  /** Parked ranges of a stream in the order of partitions and offsets. */
-  parked(stream: StreamId, limit: number): Promise<ParkedRange[]>;
+  /**
+   * Parked ranges of a stream in the order of partitions and offsets.
+   * @param exceptRun leaves out what this run parked
+   */
+  parked(stream: StreamId, limit: number, exceptRun?: string): Promise<ParkedRange[]>;
   /** Parked ranges have been read again, or can't be. Done twice it is done once. */
   settleParked(parkedIds: readonly number[], as: 'replayed' | 'discarded'): Promise<void>;
   /** A person gives up what is parked of a stream; an incident keeps the reason. @returns what it was */

@@ -11,7 +11,8 @@ ALTER TABLE analytics.crm_failed_events
         coalesce(schema_id::text, '-') || ' ' || error_code || ' ' || coalesce(sqlstate, '-') || ' ' || coalesce(field, '-')
     )) STORED,
     ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0,
-    ADD COLUMN next_attempt_at TIMESTAMP WITH TIME ZONE,
+    -- What a worker of 0.1.0 writes while the new ones start is due as well.
+    ADD COLUMN next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp(),
     ADD COLUMN errors JSONB NOT NULL DEFAULT '[]',
     ADD COLUMN redrives INTEGER NOT NULL DEFAULT 0,
     ADD COLUMN redrive_id UUID,
@@ -34,7 +35,6 @@ COMMENT ON COLUMN analytics.crm_failed_events.redrives IS 'Redrives in a row tha
 COMMENT ON COLUMN analytics.crm_failed_events.redrive_id IS 'The last redrive that tried it, so that an interrupted one does not try it twice.';
 COMMENT ON COLUMN analytics.crm_failed_events.correction IS
     'The event as a person corrected it; redriven instead of the message, which is kept as it came.';
-UPDATE analytics.crm_failed_events SET next_attempt_at = clock_timestamp() WHERE status = 'failed';
 
 DROP INDEX analytics.crm_failed_events__status_time;
 CREATE INDEX crm_failed_events__status ON analytics.crm_failed_events (status, failed_id);

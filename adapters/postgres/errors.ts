@@ -12,10 +12,10 @@ interface Described {
 
 /**
  * PostgreSQL's context while it waits for another transaction's row, such as `while inserting index tuple (3,5) in
- * relation "…"` (XactLockTableWait in its sources). In another language of `lc_messages` it is not recognised, and the
+ * relation "…"` (XactLockTableWait in its sources). A row of our own bookkeeping is no event's. In another language of `lc_messages` it is not recognised, and the
  * batch then waits as for any trouble of the server.
  */
-const AT_A_ROW = /^while \w+ (?:index )?tuple /mu;
+const AT_A_ROW = /^while \w+ (?:index )?tuple \(\d+,\d+\) in relation "crm_(?:event_ledger|\w+_staging|events_log)/mu;
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;

@@ -21,6 +21,7 @@ const takenRow = z.object({
   attempts: z.number(),
   redrives: z.number(),
   correction: z.unknown(),
+  corrected_us: z.number().nullable(),
 });
 
 function toFailedEvent(row: z.infer<typeof takenRow>): FailedEvent {
@@ -40,6 +41,7 @@ function toFailedEvent(row: z.infer<typeof takenRow>): FailedEvent {
     attempts: row.attempts,
     redrives: row.redrives,
     correction: row.correction,
+    correctedAt: row.corrected_us,
   };
 }
 
@@ -55,7 +57,8 @@ export function createFailedEvents(connection: CommonQueryMethods): FailedEvents
 async function take(connection: CommonQueryMethods, failedIds: readonly number[]): Promise<FailedEvent[]> {
   const rows = await connection.any(sql.type(takenRow)`
     SELECT f.failed_id, f.status, f.topic, f.partition, f.source_id, s.incarnation, f."offset", f.record_timestamp,
-      f.key, f.value, f.headers, f.event_timestamp, f.attempts, f.redrives, f.correction
+      f.key, f.value, f.headers, f.event_timestamp, f.attempts, f.redrives, f.correction,
+      (extract(epoch FROM f.corrected_at) * 1000000)::bigint AS corrected_us
     FROM unnest(${sql.array(failedIds, 'int8')}) WITH ORDINALITY AS w(failed_id, ord)
     JOIN analytics.crm_failed_events f ON f.failed_id = w.failed_id
     JOIN analytics.crm_sources s ON s.source_id = f.source_id

@@ -3,7 +3,7 @@
  * the very steps of a lane's batch, but instead of moving positions it claims failed events.
  *
  *   wanted     what is to be settled, one row per delivery
- *   claimed    the failed events among them that nobody else has, under lock, with the status that they have
+ *   claimed    the failed events among them that nobody else has or corrected meanwhile, under lock, with their status
  *   delivery   one row per delivery whose event was claimed, or that has none
  *   counted    the counts of the redrive
  */
@@ -56,17 +56,20 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
     WITH wanted AS MATERIALIZED (
       SELECT * FROM unnest(
         ${bigints(deliveries.map(({ failed }) => failed?.failedId ?? null))},
+        ${bigints(deliveries.map(({ failed }) => failed?.correctedAt ?? null))},
         ${ints(deliveries.map(({ source }) => source.sourceId))},
         ${texts(deliveries.map(({ source }) => source.topic))},
         ${ints(deliveries.map(({ source }) => source.incarnation))},
         ${ints(deliveries.map(({ source }) => source.partition))}
-      ) WITH ORDINALITY AS w(failed_id, source_id, topic, incarnation, partition, ord)
+      ) WITH ORDINALITY AS w(failed_id, corrected_us, source_id, topic, incarnation, partition, ord)
     ),
     claimed AS MATERIALIZED (
       SELECT f.failed_id, f.status AS was, f.event_timestamp AS logged_at
       FROM wanted w
       JOIN analytics.crm_failed_events f ON f.failed_id = w.failed_id
-      WHERE f.status IN ('failed', 'dead') AND (${redriveId}::uuid IS NULL OR f.redrive_id IS DISTINCT FROM ${redriveId}::uuid)
+      WHERE f.status IN ('failed', 'dead')
+        AND (extract(epoch FROM f.corrected_at) * 1000000)::bigint IS NOT DISTINCT FROM w.corrected_us
+        AND (${redriveId}::uuid IS NULL OR f.redrive_id IS DISTINCT FROM ${redriveId}::uuid)
       FOR UPDATE OF f SKIP LOCKED
     ),
     delivery AS MATERIALIZED (

@@ -11,7 +11,7 @@ export function createStreams(connection: CommonQueryMethods): Streams {
     list: () => guarded(() => list(connection)),
     states: () => guarded(() => states(connection)),
     move: (stream, to, by) => guarded(() => move(connection, stream, to, by)),
-    parked: (stream, limit) => guarded(() => parked(connection, stream, limit)),
+    parked: (...wanted) => guarded(() => parked(connection, ...wanted)),
     settleParked: (parkedIds, as) => guarded(() => settleParked(connection, parkedIds, as)),
     discard: (stream, by) => guarded(() => discard(connection, stream, by)),
   };
@@ -86,7 +86,10 @@ async function move(
   return moved !== null;
 }
 
-async function parked(connection: CommonQueryMethods, { topic, schemaId }: StreamId, limit: number) {
+async function parked(
+  connection: CommonQueryMethods,
+  ...[{ topic, schemaId }, limit, exceptRun]: Parameters<Streams['parked']>
+) {
   const rows = await connection.any(sql.type(
     z.object({
       parkedId: z.number(),
@@ -104,6 +107,7 @@ async function parked(connection: CommonQueryMethods, { topic, schemaId }: Strea
       from_offset AS "from", to_offset AS "to", records
     FROM analytics.crm_parked_ranges
     WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked'
+      AND (${exceptRun ?? null}::uuid IS NULL OR run_id <> ${exceptRun ?? null}::uuid)
     ORDER BY partition, from_offset, parked_id
     LIMIT ${limit}
   `);

@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
 
 /** A statement that is silent for so long is asked after, again and again; milliseconds. */
-const SILENCE_MS = 5_000;
+const SILENCE_MS = 3_000;
+const IDLE_PROBES = 2;
 
 const SILENT = Symbol('silent');
 
@@ -18,6 +19,7 @@ const SILENT = Symbol('silent');
  * @throws WriteError when the answer will never come: what was asked may have been done all the same
  */
 export async function answered<T>(work: Promise<T>, isAtWork: () => Promise<boolean>): Promise<T> {
+  let idle = 0;
   for (;;) {
     const waiting = new AbortController();
     const silence = sleep(SILENCE_MS, SILENT, { signal: waiting.signal, ref: false });
@@ -26,7 +28,9 @@ export async function answered<T>(work: Promise<T>, isAtWork: () => Promise<bool
     if (outcome !== SILENT) {
       return outcome;
     }
-    if (!(await isAtWork())) {
+    // Once may fall between two statements.
+    idle = (await isAtWork()) ? 0 : idle + 1;
+    if (idle === IDLE_PROBES) {
       work.catch(() => {});
       throw new WriteError('no_answer');
     }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
+import { FailedMeanwhileError } from '../../activities/failed-ports.ts';
 import { LogIdentityError, LogUnavailableError, RegistryUnavailableError, WriteError } from '../../activities/ports.ts';
 import type { Coordinates, EnqueueOutcome } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
@@ -44,7 +45,13 @@ const TROUBLE = { first: 1_000, longest: 30_000 };
 /** An error that no server is to blame for is a defect: no number of tries helps. */
 const DEFECT_TRIES = 3;
 
-const SERVER_ERRORS = [WriteError, RegistryUnavailableError, LogUnavailableError, LogIdentityError];
+const SERVER_ERRORS = [
+  WriteError,
+  RegistryUnavailableError,
+  LogUnavailableError,
+  LogIdentityError,
+  FailedMeanwhileError,
+];
 
 /** What Redis and the log may know of an error: a foreign error's message and stack could quote a row or a record. */
 class JobError extends Error {

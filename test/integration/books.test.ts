@@ -224,7 +224,7 @@ describe('the books', () => {
         redriveId: null,
         deliveries: [
           {
-            failed: known ? { failedId: known.failed_id, loggedAt: known.at } : null,
+            failed: known ? { failedId: known.failed_id, loggedAt: known.at, correctedAt: null } : null,
             source: { sourceId, incarnation, topic, partition },
             outcome: { slice: 0, record: record(offset), schemaId: 1, ...outcome } as SettledOutcome,
             verdict: { status: 'failed', nextAttemptAt: Date.now() },

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
+import { createParked } from '../../activities/parked.ts';
 import { runLane } from '../../activities/run-lane.ts';
 import { createRegistryClient } from '../../adapters/registry/client.ts';
 import { SCHEMAS } from '../../domain/schemas.ts';
@@ -136,5 +138,33 @@ describe('the circuit breaker', () => {
     await harness.store.streams.move(stream, 'flowing', { from: ['tripped'], reason: 'try again', who: 'op' });
     const { result } = await replay(harness, topics.leads, 0);
     expect(result.totals).toMatchObject({ dead: 19, parked: 962 });
+  });
+
+  it('reads no record again that it did not read: what trips the replay waits, and all of it comes through in the end', async () => {
+    const { client, topics } = await createTestTopics();
+    const harness = await createLaneHarness(client, { breaker, maxRecords: 200 });
+    await produce(client, garbage(topics.leads, 1_000));
+    await harness.drain([topics.leads]);
+    const stream = { topic: topics.leads, schemaId: 0 };
+    const { replayParked } = createParked({
+      store: harness.store,
+      registry: { knows: async () => false },
+      observer: harness.observer,
+      laneDepsFor: () => harness.deps,
+      onParked: () => {},
+    });
+    const replayAs = async (state: 'flowing' | 'let_through') => {
+      const from = ['tripped', 'flowing'] as const;
+      await harness.store.streams.move(stream, state, { from, reason: 'decided', who: 'op' });
+      const runId = randomUUID();
+      await harness.store.runs.start({ runId, kind: 'parked', scope: 'group' });
+      const input = { ...stream, consumerGroup: 'group', sliceMs: 60_000, runId };
+      return new MockActivityEnvironment().run(replayParked, input);
+    };
+    expect(await replayAs('flowing')).toMatchObject({ finished: true, totals: { dead: 19, parked: 962 } });
+    expect(await replayAs('flowing')).toMatchObject({ finished: true, totals: { dead: 19, parked: 943 } });
+    expect(await replayAs('let_through')).toMatchObject({ finished: true, totals: { dead: 943, parked: 0 } });
+    expect(await harness.store.streams.parked(stream, 10)).toEqual([]);
+    expect(await harness.pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`)).toBe(1_000);
   });
 });

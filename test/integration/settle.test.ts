@@ -16,8 +16,10 @@ async function setUp(events: Parameters<typeof batchOf>[1]) {
   const batch = batchOf(range!, events, runId);
   await lane.writer.write(batch);
   const { sourceId, incarnation, topic, partition } = range!;
-  const failed = await pool.any(sql.type(z.object({ failedId: z.number(), offset: z.number(), loggedAt: z.number() }))`
-    SELECT failed_id AS "failedId", "offset", event_timestamp AS "loggedAt"
+  const failed = await pool.any(sql.type(
+    z.object({ failedId: z.number(), offset: z.number(), loggedAt: z.number(), correctedAt: z.null() }),
+  )`
+    SELECT failed_id AS "failedId", "offset", event_timestamp AS "loggedAt", NULL AS "correctedAt"
     FROM analytics.crm_failed_events ORDER BY failed_id`);
 
   /** A failed event, or with a number a record at this offset, and what becomes of it now. */
@@ -59,6 +61,14 @@ describe('settling', () => {
     const row = await pool.one(sql.unsafe`SELECT status, settled_as, attempts FROM analytics.crm_failed_events`);
     expect(row).toEqual({ status: 'resolved', settled_as: 'processed', attempts: 1 });
     expect(await moves()).toEqual([{ cause: 'retry', from: 'dead', to: 'processed', events: 1 }]);
+  });
+
+  it('leaves an event alone that was corrected since it was taken', async () => {
+    const { pool, failed, delivery, settle, count } = await setUp(['bad']);
+    await pool.query(sql.unsafe`
+      UPDATE analytics.crm_failed_events SET correction = '{}', corrected_by = 'ann', corrected_at = clock_timestamp()`);
+    expect((await settle([delivery(failed[0]!, lead('a'))])).outcomes).toEqual([null]);
+    expect(await count('crm_leads_staging')).toBe(0);
   });
 
   it('settles once, however often and from wherever it is tried', async () => {
