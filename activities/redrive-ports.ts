@@ -29,6 +29,8 @@ export type RedriveStatus =
 export interface Redrive extends RedriveRequest {
   redriveId: string;
   status: RedriveStatus;
+  /** As it was asked for. */
+  ratePerSecond: number;
   /** The newest failed event that it can mean. */
   lastFailedId: number;
   /** Events that matched when it was requested. */
@@ -82,7 +84,7 @@ export interface Redrives {
   match(filter: FailedFilter, upTo: number | null): Promise<Matched>;
   /** Keeps a request. @param status `awaiting_approval` or `running` */
   create(
-    request: RedriveRequest & Matched & { redriveId: string; requestedBy: string },
+    request: RedriveRequest & Matched & { redriveId: string; ratePerSecond: number; requestedBy: string },
     status: RedriveStatus,
   ): Promise<Redrive>;
   get(redriveId: string): Promise<Redrive | null>;

@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { type ApiEnv, createRouter } from './env.ts';
 import { createErrorHandler, problem } from './errors.ts';
 import { observeRequests } from './observe-requests.ts';
+import { refuseOtherSites } from './other-sites.ts';
 import type { ApiDeps } from './ports.ts';
 import { auditRoutes } from './routes/audits.ts';
 import { boardRoutes } from './routes/board.ts';
@@ -63,6 +64,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
       onError: (c) => problem(c, 'too-large', `At most ${MAX_BODY_BYTES} bytes are read.`),
     }),
   );
+  app.use('/api/*', refuseOtherSites);
   app.use('/api/*', deps.authenticate);
 
   app.route(INGESTION, controlRoutes(deps));

@@ -23,7 +23,7 @@ export interface DryRunIds {
 }
 
 /** @param secret the same in every API process */
-export function createDryRunIds(secret: string, now: () => number = Date.now): DryRunIds {
+export function createDryRunIds(secret: Buffer | string, now: () => number = Date.now): DryRunIds {
   function sign({ filter, fix }: Tried, at: number, lastFailedId: number): string {
     // Through JSON, which leaves out what is undefined.
     const signed = canonicalJson(JSON.parse(JSON.stringify({ at, lastFailedId, filter, fix })));

@@ -11,7 +11,7 @@ import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError 
 /** Every kind of problem there is; /docs lists them, and `type` of an answer points there. */
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not what the documentation asks for' },
-  forbidden: { status: 403, title: 'It takes a permission that you lack' },
+  forbidden: { status: 403, title: 'You may not do this' },
   'not-found': { status: 404, title: 'There is no such path' },
   'unknown-topic': { status: 404, title: 'No topic of this name is ingested' },
   'unknown-partition': { status: 404, title: 'The topic has no such partition' },

@@ -7,6 +7,7 @@ import type { Settled } from '../activities/failed-ports.ts';
 import type { DryRun } from '../activities/redrive-plan.ts';
 import type { Redrive, RedriveRequest, RedriveScope, Redrives } from '../activities/redrive-ports.ts';
 import type { RedriveProgress } from '../workflows/contracts.ts';
+import { ControlUnavailableError } from '../workflows/control-port.ts';
 import { type RedriveControlPort, RedriveNotRunningError } from '../workflows/redrive-control-port.ts';
 import type { DryRunIds } from './dry-run-id.ts';
 import { ProblemError } from './errors.ts';
@@ -79,12 +80,20 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
     if (matched.total === 0) throw new ProblemError('refused', 'No failed event fits the filter.');
     const waits = needsApproval(matched.total);
     const redrive = await redrives.create(
-      { ...request, ...matched, redriveId: randomUUID(), requestedBy: by },
+      { ...request, ...matched, redriveId: randomUUID(), ratePerSecond: start.ratePerSecond, requestedBy: by },
       waits ? 'awaiting_approval' : 'running',
     );
-    const { redriveId, action } = redrive;
-    const input = { redriveId, action, ratePerSecond: start.ratePerSecond };
-    await (waits ? control.hold(input) : control.run(input));
+    const { redriveId, action, ratePerSecond } = redrive;
+    const input = { redriveId, action, ratePerSecond };
+    try {
+      await (waits ? control.hold(input) : control.run(input));
+    } catch (error) {
+      if (!(error instanceof ControlUnavailableError)) throw error;
+      throw new ProblemError(
+        'control-unavailable',
+        `Temporal does not answer. The request is kept as redrive ${redriveId}: ${waits ? 'approve' : 'resume'} or cancel that one, and send no other.`,
+      );
+    }
     return redrive;
   }
 
@@ -116,7 +125,7 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
     }
   }
 
-  const resumed = ({ redriveId, action }: Redrive) => control.run({ redriveId, action, ratePerSecond: DEFAULT_RATE });
+  const resumed = ({ redriveId, action, ratePerSecond }: Redrive) => control.run({ redriveId, action, ratePerSecond });
 
   return {
     create,

@@ -1,4 +1,5 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
+import { scryptSync } from 'node:crypto';
 import { dryRun } from '../activities/redrive-plan.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
@@ -72,8 +73,8 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
         redrives,
         control: createRedriveControl(temporal),
         dryRun: (scope) => dryRun(dryRunDeps, scope),
-        // Every API process has the same, and nobody else knows it.
-        dryRunIds: createDryRunIds(config.postgres.url),
+        // Every API process has the same. Made slowly, so that an id is no way to guess the password in the URL.
+        dryRunIds: createDryRunIds(scryptSync(config.postgres.url, 'crm-ingestion dry runs', 32)),
         approvalOver: config.redrives.approvalOver,
       }),
       database: { ping: async () => pingDatabase(await pool.get()) },

@@ -26,6 +26,48 @@ export function maskOpen(text: string): string {
   return text.includes('@') ? HIDDEN : text;
 }
 
+/**
+ * A masked event that a person changed, with the masks that are left taken back to what they stand for.
+ * @param original the event that was shown masked
+ */
+export function unmaskEvent(sent: unknown, original: unknown): unknown {
+  return unmask(sent, original, EVENT_CATALOGUE);
+}
+
+/** The path of the first field that holds a mask, null without: no value of an event looks like one. */
+export function maskedField(event: unknown, path = ''): string | null {
+  if (typeof event === 'string') return event.includes(HIDDEN) ? path : null;
+  if (typeof event !== 'object' || event === null) return null;
+  for (const [name, value] of Object.entries(event)) {
+    const found = maskedField(value, path === '' ? name : `${path}.${name}`);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function unmask(sent: unknown, original: unknown, known: Privacy | Catalogue | undefined): unknown {
+  if (isRecord(sent) && isRecord(original)) {
+    return Object.fromEntries(
+      Object.entries(sent).map(([name, value]) => [
+        name,
+        Object.hasOwn(original, name) ? unmask(value, original[name], fieldOf(known, name)) : value,
+      ]),
+    );
+  }
+  return typeof sent === 'string' && sent === mask(original, known) ? original : sent;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value of one field by its path, such as `data.email`. */
+export function maskField(path: string, value: string | number): string | number {
+  let known: Privacy | Catalogue | undefined = EVENT_CATALOGUE;
+  for (const name of path.split('.')) known = fieldOf(known, name);
+  return mask(value, known) as string | number;
+}
+
 function mask(value: unknown, known: Privacy | Catalogue | undefined): unknown {
   if (typeof value === 'string') return maskText(value, typeof known === 'string' ? known : undefined);
   if (value === null || typeof value === 'boolean') return value;

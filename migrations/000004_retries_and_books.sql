@@ -54,6 +54,7 @@ CREATE TABLE analytics.crm_redrives (
     fix JSONB,
     reason TEXT,
     force BOOLEAN NOT NULL DEFAULT false,
+    rate_per_second INTEGER NOT NULL,
     status VARCHAR(20) NOT NULL CHECK (
         status IN ('awaiting_approval', 'running', 'paused', 'finished', 'cancelled', 'rejected', 'failed')
     ),

@@ -197,9 +197,9 @@ const redrives = {
     'Redrives in a row that may fail before an event is left out of the next one, unless it was corrected since or the request says `force`.',
   ),
   REDRIVE_APPROVAL_OVER: variable(
-    integer(0, 1_000_000_000, 'events'),
+    integer(1, 1_000_000_000, 'events'),
     null,
-    'A redrive or discard of more events than this waits for another person than the requester. Leave out to never ask.',
+    'A redrive or discard of more events than this, by filter, waits for another person than the requester. Single events never wait. Leave out to never ask.',
   ),
 };
 

@@ -23,9 +23,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   const config = loadConfig(process.env, EVENT_TYPES);
   const setup = await openSetup(config, options);
-  const right = await runChaos({ root: ROOT, config, options, setup, signal: interrupted.signal });
-  await setup.close();
-  process.exitCode = right ? 0 : 1;
+  try {
+    const right = await runChaos({ root: ROOT, config, options, setup, signal: interrupted.signal });
+    process.exitCode = right ? 0 : 1;
+  } finally {
+    await setup.close();
+  }
 } catch (error) {
   const known = error instanceof ConfigError || error instanceof NotReadyError ? error.message : serverTrouble(error);
   console.error(known ?? (error instanceof Error ? error.message : String(error)));

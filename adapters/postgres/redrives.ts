@@ -20,6 +20,7 @@ const redriveRow = z.object({
   fix: z.custom<FixRule | null>(),
   reason: z.string().nullable(),
   force: z.boolean(),
+  ratePerSecond: z.number(),
   status: z.enum(['awaiting_approval', 'running', 'paused', 'finished', 'cancelled', 'rejected', 'failed']),
   lastFailedId: z.number(),
   total: z.number(),
@@ -40,7 +41,7 @@ const redriveRow = z.object({
 });
 
 const COLUMNS = sql.fragment`
-  r.redrive_id AS "redriveId", r.action, r.filter, r.fix, r.reason, r.force, r.status,
+  r.redrive_id AS "redriveId", r.action, r.filter, r.fix, r.reason, r.force, r.rate_per_second AS "ratePerSecond", r.status,
   r.last_failed_id AS "lastFailedId", r.total,
   jsonb_build_object(
     'processed', r.processed, 'skipped', r.skipped, 'filtered', r.filtered, 'failed', r.failed, 'dead', r.dead,
@@ -79,14 +80,14 @@ function create(
   connection: CommonQueryMethods,
   ...[request, status]: Parameters<Redrives['create']>
 ): Promise<Redrive> {
-  const { redriveId, action, filter, fix, reason, force, total, lastFailedId, requestedBy } = request;
+  const { redriveId, action, filter, fix, reason, force, ratePerSecond, total, lastFailedId, requestedBy } = request;
   return connection.one(sql.type(redriveRow)`
     INSERT INTO analytics.crm_redrives AS r (
-      redrive_id, action, filter, fix, reason, force, status, last_failed_id, total, requested_by
+      redrive_id, action, filter, fix, reason, force, rate_per_second, status, last_failed_id, total, requested_by
     )
     VALUES (
       ${redriveId}, ${action}, ${JSON.stringify(filter)}::jsonb, ${fix === null ? null : JSON.stringify(fix)}::jsonb,
-      ${reason}, ${force}, ${status}, ${lastFailedId}, ${total}, ${requestedBy}
+      ${reason}, ${force}, ${ratePerSecond}, ${status}, ${lastFailedId}, ${total}, ${requestedBy}
     )
     RETURNING ${COLUMNS}
   `);
@@ -114,7 +115,7 @@ async function decide(
     UPDATE analytics.crm_redrives
     SET status = ${as}, decided_by = ${by}, decided_at = clock_timestamp(),
         finished_at = CASE WHEN ${as} = 'rejected' THEN clock_timestamp() END
-    WHERE redrive_id = ${redriveId} AND status = 'awaiting_approval' AND requested_by <> ${by}
+    WHERE redrive_id = ${redriveId} AND status = 'awaiting_approval' AND (requested_by <> ${by} OR ${as} = 'rejected')
   `);
   if (rowCount === 1) return 'done';
   const found = await get(connection, redriveId);

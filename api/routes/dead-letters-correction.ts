@@ -3,13 +3,14 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { WholeDeadLetter } from '../../activities/dead-letter-ports.ts';
 import type { EventDecoder } from '../../activities/ports.ts';
 import { checkCorrection, type Original } from '../../domain/correction-check.ts';
+import { maskedField, unmaskEvent } from '../../domain/masking.ts';
 import { identify, type ValidationContext } from '../../domain/validate.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
 import { existing, mustBeDone } from './dead-letters-refusals.ts';
 import { CorrectionSchema, IdSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
-import { showWhole } from './dead-letters-view.ts';
+import { decoded, maySeePersonalData, showWhole } from './dead-letters-view.ts';
 
 const VersionSchema = z.object({
   'if-match': z
@@ -83,7 +84,10 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
       const letter = await existing(deadLetters, id);
       const context = validationOf(letter.topic);
       const original = await originalOf(letter, decoder, context);
-      const checked = checkCorrection(c.req.valid('json'), original, context);
+      const sent = maySeePersonalData(c.get('principal'))
+        ? c.req.valid('json')
+        : await withoutMasks(c.req.valid('json'), letter, decoder);
+      const checked = checkCorrection(sent, original, context);
       if (!checked.ok) {
         const { code, detail, field } = checked.rejection;
         const errors = [{ path: field ?? '', message: detail }];
@@ -101,6 +105,23 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
     });
 }
 
+/**
+ * What somebody sends who was shown masks: those that are left stand for what the message, or the correction so far, has.
+ * @throws ProblemError for a mask that stands for nothing: it must not become somebody's name
+ */
+async function withoutMasks(sent: unknown, letter: WholeDeadLetter, decoder: EventDecoder): Promise<unknown> {
+  const shown = letter.correction ?? (await decoded(letter.value, decoder)).event;
+  const event = unmaskEvent(sent, shown);
+  const field = maskedField(event);
+  if (field !== null) {
+    const message = `${field}: holds a mask, and not as it was shown`;
+    throw new ProblemError('invalid-correction', `${message}. Send the value itself, or the mask as it was shown.`, [
+      { path: field, message },
+    ]);
+  }
+  return event;
+}
+
 /** The ids that it failed with, or those of a message that could not be decoded then and can be now. */
 async function originalOf(
   letter: WholeDeadLetter,
@@ -110,8 +131,8 @@ async function originalOf(
   const { eventId, organizationId, recordTimestamp, value } = letter;
   if (value === null || (eventId !== null && organizationId !== null))
     return { eventId, organizationId, recordTimestamp };
-  const decoded = await decoder.decode(value);
-  const known = decoded.ok ? identify(decoded.event, recordTimestamp, context) : {};
+  const now = await decoder.decode(value);
+  const known = now.ok ? identify(now.event, recordTimestamp, context) : {};
   return {
     eventId: eventId ?? known.eventId ?? null,
     organizationId: organizationId ?? known.organizationId ?? null,

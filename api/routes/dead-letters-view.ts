@@ -52,7 +52,7 @@ export async function wholeOf(letter: WholeDeadLetter, decoder: EventDecoder, op
   return {
     ...itemOf(letter, open),
     errors: [...letter.errors],
-    recordTimestamp: letter.recordTimestamp < 0 ? null : new Date(letter.recordTimestamp).toISOString(),
+    recordTimestamp: timeOf(letter.recordTimestamp),
     keyBytes: letter.key?.length ?? null,
     valueBytes: letter.value?.length ?? null,
     headers: letter.headers.map(([name, value]) => ({
@@ -79,7 +79,14 @@ export function showWhole(c: Context<ApiEnv>, letter: WholeDeadLetter, decoder: 
   return wholeOf(letter, decoder, maySeePersonalData(c.get('principal')));
 }
 
-async function decoded(
+/** null without one, and for one that no calendar has: producers send what they like. */
+function timeOf(milliseconds: number): string | null {
+  const time = new Date(milliseconds);
+  return milliseconds < 0 || Number.isNaN(time.getTime()) ? null : time.toISOString();
+}
+
+/** A message as an event in JSON, or why it is none. */
+export async function decoded(
   value: Buffer | null,
   decoder: EventDecoder,
 ): Promise<{ event: unknown; undecodable: Whole['undecodable'] }> {

@@ -50,7 +50,7 @@ const job = createRoute({
     params: z.object({
       id: z
         .string()
-        .regex(/^[\w-]{1,200}$/u)
+        .regex(/^(?:failed|enqueue)-[\w-]{1,200}$/u)
         .openapi({ example: 'enqueue-1' }),
     }),
   },

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Redrive, RedriveRequest } from '../../activities/redrive-ports.ts';
 import { MAX_FAILED_IDS, UNSETTLED } from '../../domain/failed-filter.ts';
 import { CASTS, FIXABLE_FIELDS, fixProblem } from '../../domain/fix-rule.ts';
+import { maskField, maskOpen } from '../../domain/masking.ts';
 import type { RedriveProgress } from '../../workflows/contracts.ts';
 import { DEFAULT_RATE } from '../redrive-desk.ts';
 import { SearchSchema } from './dead-letters-schemas.ts';
@@ -16,7 +17,7 @@ const utc = z.iso.datetime({ offset: true }).transform((time) => new Date(time).
 const FilterSchema = SearchSchema.omit({ class: true })
   .extend({
     status: z.enum(UNSETTLED).optional(),
-    schemaId: z.number().int().optional(),
+    schemaId: z.number().int().min(-2_147_483_648).max(2_147_483_647).optional(),
     from: utc.optional(),
     to: utc.optional(),
     failedIds: z.array(z.number().int().positive()).min(1).max(MAX_FAILED_IDS).optional(),
@@ -181,14 +182,28 @@ export function requestOf({ filter, action, fix, reason, force }: z.infer<typeof
   return { action, filter, fix: fix ?? null, reason: reason ?? null, force };
 }
 
-export function redriveView(redrive: Redrive): z.infer<typeof RedriveSchema> {
-  const { lastFailedId: _, fix, filter, ...shown } = redrive;
-  return { ...shown, filter: filter as z.infer<typeof FilterSchema>, fix: fix === null ? null : { ...fix } };
+/** @param open whether personal data is shown: a rule may put some in, and an organization's id may be an address */
+export function redriveView(redrive: Redrive, open: boolean): z.infer<typeof RedriveSchema> {
+  const { lastFailedId: _, ratePerSecond: __, fix, filter, ...shown } = redrive;
+  return {
+    ...shown,
+    filter: (open ? filter : maskFilter(filter)) as z.infer<typeof FilterSchema>,
+    fix: fix === null ? null : open ? { ...fix } : maskFix(fix),
+  };
+}
+
+function maskFilter({ organizationId, ...filter }: Redrive['filter']): Redrive['filter'] {
+  return { ...filter, ...(organizationId !== undefined && { organizationId: maskOpen(organizationId) }) };
+}
+
+function maskFix(fix: NonNullable<Redrive['fix']>): NonNullable<Redrive['fix']> {
+  return fix.op === 'replace' ? { ...fix, value: maskField(fix.field, fix.value) } : { ...fix };
 }
 
 /** @param now epoch milliseconds */
 export function redriveNowView(
   redrive: Redrive,
+  open: boolean,
   progress: RedriveProgress | null,
   now: number,
 ): z.infer<typeof RedriveNowSchema> {
@@ -198,7 +213,7 @@ export function redriveNowView(
   const left = Math.max(0, total - done);
   const atWork = redrive.status === 'running' && perSecond !== null && perSecond > 0;
   return {
-    ...redriveView(redrive),
+    ...redriveView(redrive, open),
     phase: progress?.phase ?? null,
     ratePerSecond: progress?.ratePerSecond ?? null,
     eventsPerSecond: perSecond === null ? null : Math.round(perSecond * 10) / 10,

@@ -4,6 +4,7 @@ import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer } from '../schemas.ts';
+import { maySeePersonalData } from './dead-letters-view.ts';
 import {
   PlannedSchema,
   PlanSchema,
@@ -146,24 +147,63 @@ export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
     .openapi(requested, async (c) => {
       const { ratePerSecond, dryRunId = null, ...body } = c.req.valid('json');
       const by = c.get('principal').name;
-      return c.json(redriveView(await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, by)), 202);
+      return c.json(
+        redriveView(
+          await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, by),
+          maySeePersonalData(c.get('principal')),
+        ),
+        202,
+      );
     })
-    .openapi(listed, async (c) => c.json({ redrives: (await redrives.list(LISTED)).map(redriveView) }, 200))
+    .openapi(listed, async (c) =>
+      c.json(
+        {
+          redrives: (await redrives.list(LISTED)).map((redrive) =>
+            redriveView(redrive, maySeePersonalData(c.get('principal'))),
+          ),
+        },
+        200,
+      ),
+    )
     .openapi(one, async (c) => {
       const { redrive, progress } = await redrives.get(c.req.valid('param').id);
-      return c.json(redriveNowView(redrive, progress, Date.now()), 200);
+      return c.json(redriveNowView(redrive, maySeePersonalData(c.get('principal')), progress, Date.now()), 200);
     })
-    .openapi(told('pause'), async (c) => c.json(redriveView(await redrives.pause(c.req.valid('param').id)), 200))
-    .openapi(told('resume'), async (c) => c.json(redriveView(await redrives.resume(c.req.valid('param').id)), 200))
-    .openapi(told('cancel'), async (c) => c.json(redriveView(await redrives.cancel(c.req.valid('param').id)), 200))
+    .openapi(told('pause'), async (c) =>
+      c.json(redriveView(await redrives.pause(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+    )
+    .openapi(told('resume'), async (c) =>
+      c.json(redriveView(await redrives.resume(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+    )
+    .openapi(told('cancel'), async (c) =>
+      c.json(redriveView(await redrives.cancel(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+    )
     .openapi(told('approve'), async (c) =>
-      c.json(redriveView(await redrives.approve(c.req.valid('param').id, c.get('principal').name)), 200),
+      c.json(
+        redriveView(
+          await redrives.approve(c.req.valid('param').id, c.get('principal').name),
+          maySeePersonalData(c.get('principal')),
+        ),
+        200,
+      ),
     )
     .openapi(told('reject'), async (c) =>
-      c.json(redriveView(await redrives.reject(c.req.valid('param').id, c.get('principal').name)), 200),
+      c.json(
+        redriveView(
+          await redrives.reject(c.req.valid('param').id, c.get('principal').name),
+          maySeePersonalData(c.get('principal')),
+        ),
+        200,
+      ),
     )
     .openapi(rated, async (c) => {
       const { id } = c.req.valid('param');
-      return c.json(redriveView(await redrives.setRate(id, c.req.valid('json').ratePerSecond)), 200);
+      return c.json(
+        redriveView(
+          await redrives.setRate(id, c.req.valid('json').ratePerSecond),
+          maySeePersonalData(c.get('principal')),
+        ),
+        200,
+      );
     });
 }

@@ -5,6 +5,7 @@ import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer } from '../schemas.ts';
+import { ReasonSchema } from './dead-letters-settle.ts';
 
 const StreamSchema = z
   .object({
@@ -27,13 +28,6 @@ const Params = z.object({
   topic: z.string().min(1).max(249).openapi({ example: 'crm.leads' }),
   schemaId: z.coerce.number().int().min(0).max(2_147_483_647).openapi({ example: 7 }),
 });
-
-const DiscardSchema = z
-  .object({
-    reason: z.string().trim().min(3).max(500).openapi({ description: 'Why; kept with the incident.' }),
-  })
-  .strict()
-  .openapi('DiscardParked');
 
 const DiscardedSchema = z.object({ ranges: z.number().int(), records: z.number().int() }).openapi('DiscardedParked');
 
@@ -87,7 +81,7 @@ const discard = createRoute({
     'The records stay in Kafka as long as its retention keeps them, but are not read again by themselves. The stream stays as it is.',
   request: {
     params: Params,
-    body: { required: true, content: { 'application/json': { schema: DiscardSchema } } },
+    body: { required: true, content: { 'application/json': { schema: ReasonSchema } } },
   },
   responses: {
     200: answer('What was given up.', DiscardedSchema),

@@ -33,7 +33,8 @@ export async function restartable(config: Config): Promise<readonly [ServerName,
   return [first, ...others];
 }
 
-function isHere(name: ServerName, address: string): boolean {
+/** Whether a server is on this machine. */
+export function isHere(name: ServerName, address: string): boolean {
   return endpointsOf(name, address).every(({ host }) => ['localhost', '127.0.0.1', '::1'].includes(host));
 }
 

@@ -10,6 +10,8 @@ export interface ChaosOptions {
   duration?: number;
   restartServers: boolean;
   join: boolean;
+  /** Name of the database, to say that servers of other machines are meant. */
+  iMean?: string;
 }
 
 export function readOptions(): ChaosOptions {
@@ -25,12 +27,14 @@ export function readOptions(): ChaosOptions {
     .option('--duration <seconds>', 'end after this time, whatever kills are left', wholeNumber(1))
     .option('--restart-servers', 'now and then restart or kill a server of the local stack too', false)
     .option('--join', 'take part in an ingestion that runs already, and leave it running', false)
+    .option('--i-mean <database>', 'needed, with the name of the database, where a server is not of this machine')
     .addHelpText(
       'after',
       `
 Everything is that of the environment or of a file .env here, as for npm run worker: Kafka, the schema registry,
 PostgreSQL, Temporal and the consumer group. The database must be migrated; topics that are missing are made. It writes
-real rows into the tables, so it refuses NODE_ENV=production. Ctrl-C ends the load and still shows the books.`,
+real rows into the tables and made-up events into the topics, so it refuses NODE_ENV=production, and servers of other
+machines unless --i-mean names the database. Ctrl-C ends the load and still shows the books.`,
     )
     .parse()
     .opts<ChaosOptions>();

@@ -84,20 +84,23 @@ async function loadAndKill(
     ...(options.duration === undefined ? [] : [AbortSignal.timeout(options.duration * 1_000)]),
   ]);
   const pause = (ms: number) => sleep(ms, undefined, { signal: over }).catch(() => {});
-  for (let kill = 1; kill <= options.kills && !over.aborted; kill += 1) {
-    await pause(random.between(500, 3_000));
-    // Now in the middle of catching up, now when all is calm.
-    if (random.oneIn(2)) await settled(setup, options.rate / 2, over);
-    if (over.aborted) break;
-    await herd.replace(random.between(0, options.workers - 1));
-    const restarted = servers !== null && random.oneIn(5) ? `, ${await restartOne(servers, random)}` : '';
-    const lag = await readProgress(setup).then(lagOf, () => null);
-    say(
-      `  kill ${kill} of ${options.kills}${restarted}: ${number(truth.count())} events sent, lag ${lag === null ? 'unknown' : number(lag)}`,
-    );
+  try {
+    for (let kill = 1; kill <= options.kills && !over.aborted; kill += 1) {
+      await pause(random.between(500, 3_000));
+      // Now in the middle of catching up, now when all is calm.
+      if (random.oneIn(2)) await settled(setup, options.rate / 2, over);
+      if (over.aborted) break;
+      await herd.replace(random.between(0, options.workers - 1));
+      const restarted = servers !== null && random.oneIn(5) ? `, ${await restartOne(servers, random)}` : '';
+      const lag = await readProgress(setup).then(lagOf, () => null);
+      say(
+        `  kill ${kill} of ${options.kills}${restarted}: ${number(truth.count())} events sent, lag ${lag === null ? 'unknown' : number(lag)}`,
+      );
+    }
+    if (options.kills === 0) await pause(2 ** 31 - 1);
+  } finally {
+    await load.stop();
   }
-  if (options.kills === 0) await pause(2 ** 31 - 1);
-  await load.stop();
 }
 
 /** Waits until the lag is at most so many records. @returns false when it isn't in time or `signal` aborts */

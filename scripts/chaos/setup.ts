@@ -10,10 +10,12 @@ import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import type { TopicRole } from '../../domain/schemas.ts';
 import type { Config } from '../../platform/config.ts';
+import { SERVERS, type ServerName } from '../../stack/index.ts';
 import type { IngestionControlPort } from '../../workflows/control-port.ts';
 import type { Ingestion } from '../lib/log-progress.ts';
 import { ensureTopics } from '../lib/produce-events.ts';
 import { requireKafka } from '../lib/reachability.ts';
+import { isHere } from './local-servers.ts';
 import type { ChaosOptions } from './options.ts';
 
 /** Something stands in the way of a run; the message says what to do. */
@@ -30,12 +32,13 @@ export interface Setup extends Ingestion {
 }
 
 /** @throws NotReadyError, and what the clients of the servers throw when one can't be reached */
-export async function openSetup(config: Config, { join }: Pick<ChaosOptions, 'join'>): Promise<Setup> {
+export async function openSetup(config: Config, { join, iMean }: Pick<ChaosOptions, 'join' | 'iMean'>): Promise<Setup> {
   if (config.nodeEnv === 'production') {
     throw new NotReadyError(
       'NODE_ENV is production: chaos kills workers and writes made-up events, and refuses to do so there',
     );
   }
+  requireMeant(config, iMean);
   if (EVENT_TYPES.some((type) => !config.ingestion.eventTypes.includes(type))) {
     throw new NotReadyError(
       'INGESTION_EVENT_TYPES leaves types out, and chaos sends events of all nine: unset it for this run',
@@ -70,5 +73,23 @@ export async function openSetup(config: Config, { join }: Pick<ChaosOptions, 'jo
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** A forgotten production URL in a file .env must not be enough. */
+function requireMeant({ kafka, registry, temporal, postgres, redis }: Config, meant: string | undefined): void {
+  const configured: Record<ServerName, string> = {
+    kafka: kafka.brokers.join(','),
+    registry: registry.url,
+    temporal: temporal.address,
+    postgres: postgres.url,
+    redis: redis.url,
+  };
+  const elsewhere = SERVERS.filter((name) => !isHere(name, configured[name]));
+  const database = new URL(postgres.url).pathname.slice(1);
+  if (elsewhere.length > 0 && meant !== database) {
+    throw new NotReadyError(
+      `${elsewhere.join(', ')}: not of this machine. Chaos kills workers, writes made-up events into the topics and rows into the tables: if that is meant, say so with --i-mean ${database}`,
+    );
   }
 }

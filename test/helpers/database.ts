@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabasePool } from 'slonik';
 import { onTestFinished } from 'vitest';
@@ -68,10 +69,23 @@ export async function makeTemplateDatabase(): Promise<void> {
   });
 }
 
+/** Gives clients that are just closing a moment: one whose connection is taken away would fail the run. */
+async function dropQuietly(name: string): Promise<void> {
+  for (let tries = 0; tries < 20; tries += 1) {
+    try {
+      await asAdmin([`DROP DATABASE IF EXISTS ${name}`]);
+      return;
+    } catch {
+      await sleep(100);
+    }
+  }
+  await asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]);
+}
+
 /** An empty database of this name; it goes when the test does. */
 export async function createEmptyDatabase(name: string): Promise<string> {
   await asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `CREATE DATABASE ${name}`]);
-  onTestFinished(() => asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`]));
+  onTestFinished(() => dropQuietly(name));
   return serverUrl(name);
 }
 

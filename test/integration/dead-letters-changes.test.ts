@@ -26,6 +26,19 @@ const kept = ({ pool, id }: Awaited<ReturnType<typeof failedLead>>) =>
   `);
 
 describe('a correction', () => {
+  it('may leave masks as they were shown, and stores no mask', async () => {
+    const lead = await failedLead();
+    const { event } = (await lead.get(`/${lead.id}`)) as { event: { data: Record<string, unknown> } };
+    expect(JSON.stringify(event)).toContain('***');
+    const mended = { ...event, data: { ...event.data, score: 9 } };
+    expect((await lead.ask('PUT', lead.path, mended)).status).toBe(200);
+    const { correction } = (await kept(lead)) as { correction: unknown };
+    expect(JSON.stringify(correction)).not.toContain('***');
+    const foreign = { ...mended, data: { ...mended.data, email: 'z***@z***.com' } };
+    const refused = await lead.ask('PUT', lead.path, foreign);
+    expect([refused.status, refused.text]).toEqual([422, expect.stringContaining('data.email')]);
+  });
+
   it('is kept beside the message, and shown masked', async () => {
     const lead = await failedLead();
     const event = lead.corrected({ email: 'new@example.org', score: 9 });

@@ -115,8 +115,8 @@ describe('settling', () => {
     const { pool, failed, delivery, settle } = await setUp(['bad', 'bad']);
     const redriveId = '0190d5f0-0000-7000-8000-000000000001';
     await pool.query(sql.unsafe`
-      INSERT INTO analytics.crm_redrives (redrive_id, action, filter, status, last_failed_id, total, requested_by)
-      VALUES (${redriveId}, 'redrive', '{}', 'running', 99, 2, 'test')`);
+      INSERT INTO analytics.crm_redrives (redrive_id, action, filter, rate_per_second, status, last_failed_id, total, requested_by)
+      VALUES (${redriveId}, 'redrive', '{}', 100, 'running', 99, 2, 'test')`);
     const deliveries = [delivery(failed[0]!, lead('a')), delivery(failed[1]!, 'bad')];
     const over = { cause: 'redrive', redriveId } as const;
     await settle(deliveries, over);

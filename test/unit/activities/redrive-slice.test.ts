@@ -15,6 +15,7 @@ const REDRIVE: Redrive = {
   filter: {},
   fix: null,
   reason: null,
+  ratePerSecond: 100,
   force: false,
   status: 'running',
   lastFailedId: 100,

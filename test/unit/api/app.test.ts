@@ -189,3 +189,18 @@ describe('documentation', () => {
     for (const [, anchor] of page.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(anchor);
   });
 });
+
+describe('a page of another site', () => {
+  it.each([
+    ['cross-site', 403],
+    ['same-site', 403],
+    ['same-origin', 200],
+    ['none', 200],
+  ])('that the browser calls %s is answered %d when it changes something', async (site, status) => {
+    const { app } = createTestApp();
+    const stop = await app.request(`${PREFIX}/stop`, { method: 'POST', headers: { 'sec-fetch-site': site } });
+    expect(stop.status).toBe(status);
+    const look = await app.request(`${PREFIX}/status`, { headers: { 'sec-fetch-site': site } });
+    expect(look.status).toBe(200);
+  });
+});

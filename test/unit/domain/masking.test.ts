@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventToJson } from '../../../domain/event-json.ts';
 import type { WireEvent } from '../../../domain/events.ts';
-import { maskEvent, maskOpen } from '../../../domain/masking.ts';
+import { maskedField as fieldWithMask, maskEvent, maskOpen, unmaskEvent } from '../../../domain/masking.ts';
 import { CONTACT, LEAD, OPPORTUNITY, RECORDED } from './sound.ts';
 
 const lead = (over: Record<string, unknown>) => ({
@@ -95,5 +95,25 @@ describe('masking', () => {
     const there = personal.filter((text) => JSON.stringify(data).includes(text));
     expect(there).not.toEqual([]);
     for (const text of personal) expect(masked).not.toContain(text);
+  });
+});
+
+describe('a masked event that is sent back', () => {
+  const original = { eventId: 'e', data: { firstName: 'Ada', email: 'ada@example.com', currency: 'eur', extra: 'x' } };
+
+  it('has what its masks stand for, and what was changed', () => {
+    const masked = maskEvent(original) as typeof original;
+    expect(masked.data.email).not.toBe('ada@example.com');
+    const sent = { ...masked, data: { ...masked.data, currency: 'EUR' } };
+    expect(unmaskEvent(sent, original)).toEqual({ ...original, data: { ...original.data, currency: 'EUR' } });
+  });
+
+  it('keeps masks that stand for nothing, which are found', () => {
+    const sent = { eventId: 'e', data: { firstName: 'A***', email: 'b***@e***.com' } };
+    const event = unmaskEvent(sent, original);
+    expect(event).toEqual({ eventId: 'e', data: { firstName: 'Ada', email: 'b***@e***.com' } });
+    expect(fieldWithMask(event)).toBe('data.email');
+    expect(fieldWithMask(unmaskEvent(sent, null))).toBe('data.firstName');
+    expect(fieldWithMask(original)).toBeNull();
   });
 });
