@@ -17,7 +17,7 @@ export interface ActivityDeps {
   openMirror: MirrorDeps['openMirror'];
   laneDepsFor(input: Pick<LaneInput, 'lane' | 'runId'>): LaneDeps;
   worker: ControlDeps['worker'];
-  retries: Pick<SweepDeps, 'queue' | 'onEnqueued'>;
+  retries: Pick<SweepDeps, 'queue' | 'makePartitionsAhead' | 'onEnqueued'>;
   parked: Pick<ParkedDeps, 'registry' | 'observer' | 'onParked'>;
   books: BooksDeps;
   audits: Pick<AuditDeps, 'audits' | 'signer'>;

@@ -7,6 +7,8 @@ import type { DueRetries } from './retry-ports.ts';
 export interface SweepDeps {
   store: { failed: Pick<FailedEvents, 'due'> };
   queue: DueRetries;
+  /** Makes the partitions of the next days or months. @returns how many there were to make. @throws WriteError */
+  makePartitionsAhead(): Promise<number>;
   /** Told how many retries were put into the queue. */
   onEnqueued(retries: number): void;
 }
@@ -16,8 +18,13 @@ const MOST_AT_ONCE = 50_000;
 const PAGE = 1_000;
 
 /** Makes the activities that find again what Redis forgot. */
-export function createSweep({ store, queue, onEnqueued }: SweepDeps) {
+export function createSweep({ store, queue, makePartitionsAhead, onEnqueued }: SweepDeps) {
   return {
+    /** A lane would make a missing partition itself, but has to wait while somebody reads the whole table. */
+    sweepPartitions: withSafeFailures(
+      async (_input: SweepInput): Promise<SweepCounts> => ({ made: await makePartitionsAhead() }),
+    ),
+
     /** Puts the retries that are due in PostgreSQL into the queue; the queue knows those that it has already. */
     sweepRetries: withSafeFailures((_input: SweepInput): Promise<SweepCounts> => {
       let added = 0;

@@ -4,6 +4,7 @@ import type { Store } from '../activities/ports.ts';
 import { createAuditStore } from '../adapters/postgres/audits.ts';
 import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
+import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
@@ -12,6 +13,8 @@ export interface LazyStore {
   store: Store;
   books: BooksKeeper;
   audits: AuditStore;
+  /** Makes the partitions of so many intervals from now on. @returns how many there were to make */
+  makePartitionsAhead(ahead: number): Promise<number>;
   /** Resolves when PostgreSQL answers. */
   ping(): Promise<unknown>;
   close(): Promise<void>;
@@ -46,6 +49,7 @@ export function openStore(
     },
     books: forwarded(async () => createBooksKeeper(await pool())),
     audits: forwarded(async () => createAuditStore(await pool())),
+    makePartitionsAhead: async (ahead) => createPartitionsAhead(await pool(), Date.now(), ahead, partitionInterval),
     ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),
   };

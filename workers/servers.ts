@@ -77,7 +77,11 @@ export function openServers(
         observer: createLaneObserver(metrics, logger.child({ component: 'parked' })),
         onParked: (streams) => observeParked(metrics, streams),
       },
-      retries: { queue, onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries) },
+      retries: {
+        queue,
+        makePartitionsAhead: () => database.makePartitionsAhead(config.partitions.ahead),
+        onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries),
+      },
       redrives: {
         decoder,
         rules: options,

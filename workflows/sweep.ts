@@ -12,11 +12,12 @@ import { sweepOptions } from './activity-options.ts';
 import { parkedReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
 import { parkedReplayWorkflow } from './parked-replay.ts';
 
-const { sweepRetries, sweepParked, sweepBooks } = proxyActivities<Activities>(sweepOptions);
+const { sweepRetries, sweepPartitions, sweepParked, sweepBooks } = proxyActivities<Activities>(sweepOptions);
 
 /** In order. */
 const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => Promise<SweepCounts>]> = [
   ['retries', sweepRetries],
+  ['partitions', sweepPartitions],
   ['parked', replayReady],
   ['books', sweepBooks],
 ];

@@ -20,6 +20,7 @@ let slices = 0;
 let tries = 0;
 const activities: Partial<Activities> = {
   sweepRetries: async () => ({ due: 3, enqueued: 3 }),
+  sweepPartitions: async () => ({ made: 0 }),
   sweepParked: async () => ({ ready: [STREAM] }),
   sweepBooks: async () => {
     throw ApplicationFailure.nonRetryable('PostgreSQL is away');

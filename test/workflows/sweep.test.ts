@@ -7,7 +7,7 @@ import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
 import type { sweepWorkflow } from '../../workflows/index.ts';
 import { openTimeSkipping } from './time-skipping.ts';
 
-type Steps = Pick<Activities, 'sweepRetries' | 'sweepParked' | 'sweepBooks'>;
+type Steps = Pick<Activities, 'sweepRetries' | 'sweepPartitions' | 'sweepParked' | 'sweepBooks'>;
 
 const time = openTimeSkipping();
 let sweeps = 0;
@@ -18,6 +18,7 @@ async function sweep(steps: Partial<Steps>) {
   const workflowId = `sweep-${sweeps}`;
   const activities: Steps = {
     sweepRetries: async () => ({ due: 3, enqueued: 3 }),
+    sweepPartitions: async () => ({ made: 0 }),
     sweepParked: async () => ({ ready: [] }),
     sweepBooks: async () => ({ folded: 0 }),
     ...steps,
