@@ -5,14 +5,14 @@
 import type { LaneInput, OutOfRangePolicy, PartitionId } from '../workflows/contracts.ts';
 import { fingerprintOf } from './ingest.ts';
 import type { LaneConnection } from './lane-connection.ts';
-import {
-  type ClaimedRange,
-  type LaneObserver,
-  type LogReader,
-  LogUnavailableError,
-  type OffsetOutOfRangeError,
-  type PartitionBounds,
-  type TopicPartition,
+import { asked } from './log-coordinates.ts';
+import type {
+  ClaimedRange,
+  LaneObserver,
+  LogReader,
+  OffsetOutOfRangeError,
+  PartitionBounds,
+  TopicPartition,
 } from './ports.ts';
 
 /** What a lane reads: partitions without an end as they are dealt to it, or some ranges under a scope of their own. */
@@ -198,15 +198,6 @@ export function createLaneRanges(deps: LaneRangesDeps, input: LaneWork): LaneRan
       held.set(key(at), { ...of(at), nextOffset: next });
     },
   };
-}
-
-/** Whatever keeps Kafka from answering is worth waiting for. */
-async function asked<T>(question: () => Promise<T>): Promise<T> {
-  try {
-    return await question();
-  } catch (error) {
-    throw new LogUnavailableError(`Kafka did not answer: ${error instanceof Error ? error.message : 'unknown'}`);
-  }
 }
 
 function startOf(bounds: PartitionBounds | undefined, start: LaneInput['startPosition']): number {

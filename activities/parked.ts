@@ -1,11 +1,11 @@
 /** What was parked is read again once nothing speaks against it. */
-
-import type { LaneTotals, ReadyStreams } from '../workflows/contracts.ts';
 import {
   addTotals,
+  type LaneTotals,
   NO_TOTALS,
   type ParkedReplayInput,
   type ParkedReplayResult,
+  type ReadyStreams,
   type SweepInput,
 } from '../workflows/contracts.ts';
 import { withSafeFailures } from './application-failure.ts';

@@ -47,3 +47,8 @@ export async function persevere<T>(
     }
   }
 }
+
+/** Whether waiting ended because its signal aborted. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

@@ -28,6 +28,7 @@ const CAPACITY_TRIES = 3;
 const IMMEDIATE_TRIES = 5;
 /** After so many it is not the moment: some row stays locked, and the others must not wait for it. */
 const CONTENTION_TRIES = 8;
+
 /**
  * @throws what `attempt` throws beside a WriteError
  * @throws the signal's reason when it aborts while waiting; what was not committed stays unwritten

@@ -11,7 +11,7 @@ import {
   type RedriveSliceProgress,
   type RedriveSliceResult,
 } from '../workflows/contracts.ts';
-import { persevere } from './patience.ts';
+import { isAbort, persevere } from './patience.ts';
 import { RegistryUnavailableError, WriteError } from './ports.ts';
 import { createPace } from './redrive-pace.ts';
 import type { Redrive, RedrivePage, Redrives } from './redrive-ports.ts';
@@ -116,10 +116,6 @@ export async function runRedriveSlice<Prepared>(
 
 function troubleOf(error: unknown): string | null {
   return error instanceof WriteError || error instanceof RegistryUnavailableError ? error.message : null;
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
 }
 
 /** PostgreSQL has no such request. */

@@ -10,7 +10,7 @@ import { type IngestRules, prepareBatch, schemaIdOf } from './ingest.ts';
 import { createLaneConnection } from './lane-connection.ts';
 import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
-import { persevere } from './patience.ts';
+import { isAbort, persevere } from './patience.ts';
 import { persist } from './persist.ts';
 import {
   type Batch,
@@ -305,10 +305,6 @@ function troubleOf(error: unknown): string | null {
     return error.message;
   }
   return null;
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
 }
 
 function latenciesOf(slices: readonly LogSlice[], committed: number): number[] {

@@ -1,3 +1,5 @@
+import { methodsOf } from './methods.ts';
+
 /** Something that is opened with its first use, so that a process can start before the server does. */
 export interface Lazy<T> {
   /** @throws what opening throws; the next call tries again */
@@ -23,15 +25,7 @@ export function lazily<T>(open: () => Promise<T>, close: (opened: T) => Promise<
   };
 }
 
-type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
-
 /** Something whose methods all give promises: each is called on what `get` resolves to. */
 export function forwarded<T extends object>(get: () => Promise<T>): T {
-  const methods = new Proxy({} as AsyncMethods, {
-    get:
-      (_, name: string) =>
-      async (...args: never[]) =>
-        ((await get()) as AsyncMethods)[name]?.(...args),
-  });
-  return methods as T;
+  return methodsOf<T>(async (call) => call(await get()));
 }

@@ -5,7 +5,6 @@ import { type EnqueueDeps, enqueueOne } from '../activities/enqueue-one.ts';
 import { deliver, type IngestRules } from '../activities/ingest.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import { retryFailed } from '../activities/retry-failed.ts';
-import { settlePersistently } from '../activities/settle.ts';
 import { createRetryObserver } from '../adapters/observe/retry-observer.ts';
 import type { RetryQueue } from '../adapters/retries/queue.ts';
 import { openRetryWorker } from '../adapters/retries/worker.ts';
@@ -14,6 +13,7 @@ import { lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
+import { settleOver } from './settling.ts';
 
 export interface RetryServers {
   reader: LogReader;
@@ -40,6 +40,7 @@ export function startRetryWorker(
     // Without PostgreSQL the run just stays open in its list; that is no reason to call the shutdown failed.
     (runId) => store.runs.finish(runId, 'stopped').catch(() => {}),
   );
+  const settle = settleOver(store.settler, metrics);
   const deps: EnqueueDeps = {
     reader,
     sources: store.sources,
@@ -52,16 +53,7 @@ export function startRetryWorker(
     runId: () => run.get(),
     deliver: (event) => deliverFailed(event, decoder, rules, Date.now()),
     deliverRecord: (record, topic) => deliver(record, topic, decoder, rules, Date.now()),
-    settle: (settlement, signal) =>
-      settlePersistently(
-        {
-          settler: store.settler,
-          observer: { batchRetried: () => metrics.batchRetries.inc(), batchSplit: () => metrics.batchSplits.inc() },
-          onTrouble: (reason) => observer.trouble(reason),
-        },
-        settlement,
-        signal,
-      ),
+    settle: (settlement, signal) => settle(settlement, signal, (reason) => observer.trouble(reason)),
   };
   const worker = openRetryWorker(
     { url: redis.url, ...retries.queue, concurrency: retries.concurrency, ratePerSecond: retries.ratePerSecond },

@@ -1,7 +1,6 @@
 /** From configuration to activities: everything a worker reads and writes. */
 import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
-import { settlePersistently } from '../activities/settle.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
@@ -22,6 +21,7 @@ import { createSigner } from '../platform/signing.ts';
 import { ingestRules } from './ingest-rules.ts';
 import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
+import { settleOver } from './settling.ts';
 
 /** How often the topics are looked at for new partitions. */
 const WATCH_INTERVAL_MS = 5_000;
@@ -90,16 +90,7 @@ export function openServers(
         consumerGroup: config.kafka.consumerGroup,
         mostRedrives: config.redrives.limit,
         onOutcomes: (counts) => observeRedriven(metrics, counts),
-        settle: (settlement, signal, onTrouble) =>
-          settlePersistently(
-            {
-              settler: store.settler,
-              observer: { batchRetried: () => metrics.batchRetries.inc(), batchSplit: () => metrics.batchSplits.inc() },
-              onTrouble,
-            },
-            settlement,
-            signal,
-          ),
+        settle: settleOver(store.settler, metrics),
       },
       books: {
         keeper: database.books,

@@ -14,11 +14,10 @@ import { correct, discard } from './dead-letter-changes.ts';
 import { guarded } from './errors.ts';
 import { matchesFilter } from './failed-filter.ts';
 import { eventVersion } from './failed-version.ts';
+import { isoTime } from './row-types.ts';
 
 const status = z.enum(['failed', 'dead', 'resolved', 'discarded']);
 
-/** Slonik gives times as epoch milliseconds. */
-const time = z.number().transform((at) => new Date(at).toISOString());
 const bytes = z.instanceof(Buffer);
 
 const row = z.object({
@@ -38,10 +37,10 @@ const row = z.object({
   schemaId: z.number().nullable(),
   attempts: z.number(),
   redrives: z.number(),
-  nextAttemptAt: time.nullable(),
+  nextAttemptAt: isoTime.nullable(),
   settledAs: z.string().nullable(),
-  createdAt: time,
-  updatedAt: time,
+  createdAt: isoTime,
+  updatedAt: isoTime,
 });
 
 const COLUMNS = sql.fragment`
@@ -61,10 +60,10 @@ const wholeRow = row.extend({
   errors: z.array(z.object({ at: z.string(), code: z.string(), detail: z.string() })),
   correction: z.unknown(),
   correctedBy: z.string().nullable(),
-  correctedAt: time.nullable(),
+  correctedAt: isoTime.nullable(),
   discardReason: z.string().nullable(),
   discardedBy: z.string().nullable(),
-  settledAt: time.nullable(),
+  settledAt: isoTime.nullable(),
 });
 
 const WHOLE_COLUMNS = sql.fragment`
@@ -124,8 +123,8 @@ const groupRow = z.object({
   sqlstate: z.string().nullable(),
   field: z.string().nullable(),
   topics: z.array(z.string()),
-  firstSeen: time,
-  lastSeen: time,
+  firstSeen: isoTime,
+  lastSeen: isoTime,
   exampleId: z.number(),
 });
 

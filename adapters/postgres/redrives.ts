@@ -8,9 +8,7 @@ import { discardEvents } from './discard.ts';
 import { guarded } from './errors.ts';
 import { matchesFilter } from './failed-filter.ts';
 import { knownEvents, outcomeOf, redrivePage } from './redrive-pages.ts';
-
-/** Slonik gives times as epoch milliseconds. */
-const time = z.number().transform((at) => new Date(at).toISOString());
+import { isoTime } from './row-types.ts';
 
 /** The filter and the rule were checked when they were asked for, and nobody else writes them. */
 const redriveRow = z.object({
@@ -34,10 +32,10 @@ const redriveRow = z.object({
     leftOut: z.number(),
   }),
   requestedBy: z.string(),
-  requestedAt: time,
+  requestedAt: isoTime,
   decidedBy: z.string().nullable(),
-  decidedAt: time.nullable(),
-  finishedAt: time.nullable(),
+  decidedAt: isoTime.nullable(),
+  finishedAt: isoTime.nullable(),
 });
 
 const COLUMNS = sql.fragment`

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
+import { methodsOf } from '../../platform/methods.ts';
 
 /** A statement that is silent for so long is asked after, again and again; milliseconds. */
 const SILENCE_MS = 3_000;
@@ -48,28 +49,20 @@ export function isBackendActive(connection: CommonQueryMethods, pid: number): Pr
   `);
 }
 
-type AsyncMethods = { [name: string]: (...args: never[]) => Promise<unknown> };
-
 /**
  * The same methods, given up when their answer takes longer: over a pool nobody can tell which backend to ask after. The
  * dead connection stays taken until TCP notices; the next call takes another one.
  * @param milliseconds more than the statements may take
  */
 export function answeredWithin<T extends object>(milliseconds: number, room: T): T {
-  const methods = room as AsyncMethods;
-  return Object.fromEntries(
-    Object.keys(methods).map((name) => [
-      name,
-      async (...args: never[]) => {
-        const done = new AbortController();
-        const late = sleep(milliseconds, undefined, { signal: done.signal, ref: false }).then(() => {
-          throw new WriteError('no_answer');
-        });
-        late.catch(() => {}); // aborted below
-        const work = (methods[name] as AsyncMethods[string])(...args);
-        work.catch(() => {}); // may fail after it was given up
-        return Promise.race([work, late]).finally(() => done.abort());
-      },
-    ]),
-  ) as T;
+  return methodsOf<T>((call) => {
+    const done = new AbortController();
+    const late = sleep(milliseconds, undefined, { signal: done.signal, ref: false }).then(() => {
+      throw new WriteError('no_answer');
+    });
+    late.catch(() => {}); // aborted below
+    const work = call(room);
+    work.catch(() => {}); // may fail after it was given up
+    return Promise.race([work, late]).finally(() => done.abort());
+  });
 }

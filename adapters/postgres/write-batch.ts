@@ -19,22 +19,13 @@ import { z } from 'zod';
 import { type Batch, type BatchResult, type BatchSlice, WriteError } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { type BatchColumns, toColumns } from './batch-columns.ts';
+import { chainSumsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
-const sliceCounts = z.object({
-  stored: z.number(),
-  skipped: z.number(),
-  conflicts: z.number(),
-  filtered: z.number(),
-  failed: z.number(),
-  dead: z.number(),
-  tombstones: z.number(),
-  absent: z.number(),
-  parked: z.number(),
-});
+const sliceCounts = chainSumsRow.omit({ records: true, batches: true });
 
 const writtenRow = z.object({
   slices: z.array(sliceCounts),

@@ -1,6 +1,7 @@
 /** Redriving and discarding many failed events at once. */
 import { createRoute, z } from '@hono/zod-openapi';
-import { createRouter } from '../env.ts';
+import type { Context } from 'hono';
+import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer } from '../schemas.ts';
@@ -142,68 +143,41 @@ const rated = createRoute({
 });
 
 export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
+  const open = (c: Context<ApiEnv>) => maySeePersonalData(c.get('principal'));
+  const nameOf = (c: Context<ApiEnv>) => c.get('principal').name;
+
   return createRouter()
     .openapi(planned, async (c) => c.json(await redrives.plan(requestOf(c.req.valid('json'))), 200))
     .openapi(requested, async (c) => {
       const { ratePerSecond, dryRunId = null, ...body } = c.req.valid('json');
-      const by = c.get('principal').name;
-      return c.json(
-        redriveView(
-          await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, by),
-          maySeePersonalData(c.get('principal')),
-        ),
-        202,
-      );
+      const redrive = await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, nameOf(c));
+      return c.json(redriveView(redrive, open(c)), 202);
     })
-    .openapi(listed, async (c) =>
-      c.json(
-        {
-          redrives: (await redrives.list(LISTED)).map((redrive) =>
-            redriveView(redrive, maySeePersonalData(c.get('principal'))),
-          ),
-        },
-        200,
-      ),
-    )
+    .openapi(listed, async (c) => {
+      const latest = await redrives.list(LISTED);
+      return c.json({ redrives: latest.map((redrive) => redriveView(redrive, open(c))) }, 200);
+    })
     .openapi(one, async (c) => {
       const { redrive, progress } = await redrives.get(c.req.valid('param').id);
-      return c.json(redriveNowView(redrive, maySeePersonalData(c.get('principal')), progress, Date.now()), 200);
+      return c.json(redriveNowView(redrive, open(c), progress, Date.now()), 200);
     })
     .openapi(told('pause'), async (c) =>
-      c.json(redriveView(await redrives.pause(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+      c.json(redriveView(await redrives.pause(c.req.valid('param').id), open(c)), 200),
     )
     .openapi(told('resume'), async (c) =>
-      c.json(redriveView(await redrives.resume(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+      c.json(redriveView(await redrives.resume(c.req.valid('param').id), open(c)), 200),
     )
     .openapi(told('cancel'), async (c) =>
-      c.json(redriveView(await redrives.cancel(c.req.valid('param').id), maySeePersonalData(c.get('principal'))), 200),
+      c.json(redriveView(await redrives.cancel(c.req.valid('param').id), open(c)), 200),
     )
     .openapi(told('approve'), async (c) =>
-      c.json(
-        redriveView(
-          await redrives.approve(c.req.valid('param').id, c.get('principal').name),
-          maySeePersonalData(c.get('principal')),
-        ),
-        200,
-      ),
+      c.json(redriveView(await redrives.approve(c.req.valid('param').id, nameOf(c)), open(c)), 200),
     )
     .openapi(told('reject'), async (c) =>
-      c.json(
-        redriveView(
-          await redrives.reject(c.req.valid('param').id, c.get('principal').name),
-          maySeePersonalData(c.get('principal')),
-        ),
-        200,
-      ),
+      c.json(redriveView(await redrives.reject(c.req.valid('param').id, nameOf(c)), open(c)), 200),
     )
     .openapi(rated, async (c) => {
-      const { id } = c.req.valid('param');
-      return c.json(
-        redriveView(
-          await redrives.setRate(id, c.req.valid('json').ratePerSecond),
-          maySeePersonalData(c.get('principal')),
-        ),
-        200,
-      );
+      const redrive = await redrives.setRate(c.req.valid('param').id, c.req.valid('json').ratePerSecond);
+      return c.json(redriveView(redrive, open(c)), 200);
     });
 }

@@ -13,8 +13,10 @@ import { z } from 'zod';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
+import { lagOf, readProgress } from '../../scripts/lib/log-progress.ts';
 import { temporalCli } from '../../stack/index.ts';
 import { type IngestionSettings, ingestionWorkflowId } from '../../workflows/contracts.ts';
+import { brokenBooksIn, statusesIn } from './books.ts';
 import { createTestDatabase, required } from './database.ts';
 import { createTestTopics } from './lane-harness.ts';
 
@@ -109,44 +111,8 @@ export async function createProduct(
       sql.type(z.object({ count: z.number() }))`SELECT count(*) FROM ${sql.identifier(['analytics', table])}`,
     );
 
-  async function statuses(): Promise<Record<string, number>> {
-    const rows = await pool.any(
-      sql.type(z.object({ status: z.string(), count: z.number() }))`
-        SELECT processing_status AS status, count(*) FROM analytics.crm_events_log GROUP BY 1`,
-    );
-    return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
-  }
-
-  /** Records between our positions and the ends of the partitions; null before every partition has a position. */
-  async function lag(): Promise<number | null> {
-    const bounds = await reader.bounds(await reader.partitions(names));
-    const rows = await pool.any(
-      sql.type(z.object({ topic: z.string(), partition: z.number(), next_offset: z.number() }))`
-        SELECT s.topic, p.partition, p.next_offset FROM analytics.crm_positions p
-        JOIN analytics.crm_sources s ON s.source_id = p.source_id WHERE NOT p.closed AND p.end_offset IS NULL`,
-    );
-    const at = new Map(rows.map(({ topic, partition, next_offset }) => [`${topic}/${partition}`, next_offset]));
-    let sum = 0;
-    for (const { topic, partition, end: last } of bounds) {
-      const next = at.get(`${topic}/${partition}`);
-      if (next === undefined) {
-        return null;
-      }
-      sum += last - next;
-    }
-    return sum;
-  }
-
-  /** Gaps and overlaps in the chain, which must have none. */
-  const brokenBooks = () =>
-    pool.any(sql.unsafe`
-      WITH steps AS (
-        SELECT position_id, kind, from_offset, next_offset,
-          lag(next_offset) OVER (PARTITION BY position_id ORDER BY epoch, from_offset) AS previous
-        FROM analytics.crm_batches
-      )
-      SELECT * FROM steps WHERE previous IS NOT NULL AND previous <> from_offset
-    `);
+  /** Records that are not ingested yet; infinitely many before every partition has a position. */
+  const lag = async () => lagOf(await readProgress({ reader, pool, topics: names, consumerGroup }));
 
   /** The Temporal CLI as an operator uses it. */
   async function temporalCommand(...args: string[]): Promise<string> {
@@ -177,9 +143,9 @@ export async function createProduct(
     startWorker,
     end,
     count,
-    statuses,
+    statuses: () => statusesIn(pool),
     lag,
-    brokenBooks,
+    brokenBooks: () => brokenBooksIn(pool),
     temporalCommand,
     workerLogs: async () =>
       Promise.all(

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { createRegistryClient } from '../../adapters/registry/client.ts';
+import { type AvroRecord, SCHEMAS } from '../../domain/schemas.ts';
 import { testRegistry } from './lane-harness.ts';
 
 const NO_SUCH_SCHEMA = 2_000_000_001;
@@ -26,4 +29,10 @@ export async function openRegistryDoor(): Promise<{ url: string; paths: string[]
     door.close();
   });
   return { url: `http://127.0.0.1:${(door.address() as AddressInfo).port}${pathname}`, paths, hidden };
+}
+
+/** Registers a schema that nobody has, in which a lead is written just the same. @returns its id */
+export function registerAnother(): Promise<number> {
+  const schema: AvroRecord = { ...SCHEMAS.leads, doc: randomUUID() };
+  return createRegistryClient(testRegistry()).register(`crm.leads.${randomUUID()}`, schema);
 }

@@ -1,6 +1,7 @@
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { brokenBooksIn, statusesIn } from '../helpers/books.ts';
 import { createLaneHarness, createTestTopics, produce } from '../helpers/lane-harness.ts';
 import { ids, leadRecords, wireLead } from '../helpers/wire-leads.ts';
 
@@ -10,27 +11,6 @@ const count = (harness: Harness, table: string) =>
   harness.pool.oneFirst(
     sql.type(z.object({ count: z.number() }))`SELECT count(*) FROM ${sql.identifier(['analytics', table])}`,
   );
-
-async function statuses(harness: Harness): Promise<Record<string, number>> {
-  const rows = await harness.pool.any(
-    sql.type(z.object({ status: z.string(), count: z.number() }))`
-      SELECT processing_status AS status, count(*) FROM analytics.crm_events_log GROUP BY 1`,
-  );
-  return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
-}
-
-/** The chain of every position must run from its first to its next offset without gap or overlap. */
-async function expectBooksToBalance(harness: Harness): Promise<void> {
-  const broken = await harness.pool.any(sql.unsafe`
-    WITH steps AS (
-      SELECT position_id, kind, from_offset, next_offset,
-        lag(next_offset) OVER (PARTITION BY position_id ORDER BY epoch, from_offset) AS previous
-      FROM analytics.crm_batches
-    )
-    SELECT * FROM steps WHERE previous IS NOT NULL AND previous <> from_offset
-  `);
-  expect(broken).toEqual([]);
-}
 
 describe('a lane', () => {
   it('brings events from Kafka into PostgreSQL, and re-sent ones to nothing but the log', async () => {
@@ -47,8 +27,8 @@ describe('a lane', () => {
     const second = await harness.drain([topics.leads]);
     expect(second.totals).toMatchObject({ stored: 0, skipped: 3_000, conflicts: 0 });
     expect(await count(harness, 'crm_leads_staging')).toBe(3_000);
-    expect(await statuses(harness)).toEqual({ processed: 3_000, skipped: 3_000 });
-    await expectBooksToBalance(harness);
+    expect(await statusesIn(harness.pool)).toEqual({ processed: 3_000, skipped: 3_000 });
+    expect(await brokenBooksIn(harness.pool)).toEqual([]);
   });
 
   it('makes no second row of an event id that comes with another timestamp and from another topic', async () => {
@@ -61,7 +41,7 @@ describe('a lane', () => {
     ]);
     await harness.drain([topics.leads, topics.events]);
     expect(await count(harness, 'crm_leads_staging')).toBe(1);
-    expect(await statuses(harness)).toEqual({ processed: 1, skipped: 1 });
+    expect(await statusesIn(harness.pool)).toEqual({ processed: 1, skipped: 1 });
   });
 
   it('reads over tombstones, aborted transactions and what compaction left out, to a lag of 0', async () => {
@@ -98,7 +78,7 @@ describe('a lane', () => {
       sql.type(z.object({ event_id: z.string() }))`SELECT event_id FROM analytics.crm_leads_staging ORDER BY 1`,
     );
     expect(staged).toEqual(['a', 'kept']);
-    await expectBooksToBalance(harness);
+    expect(await brokenBooksIn(harness.pool)).toEqual([]);
   });
 
   it('goes on at the next offset after a pause', async () => {
@@ -132,7 +112,7 @@ describe('a lane', () => {
     await expect(first.ended).rejects.toMatchObject({ name: 'FencedError' });
     await expect.poll(() => count(harness, 'crm_leads_staging')).toBe(100);
     await second.stop();
-    await expectBooksToBalance(harness);
+    expect(await brokenBooksIn(harness.pool)).toEqual([]);
   });
 
   it('ends with its slice of time and hands over', async () => {
@@ -167,7 +147,7 @@ describe('offsets that Kafka no longer has', () => {
     expect(
       await harness.pool.any(sql.unsafe`SELECT kind, from_offset, to_offset FROM analytics.crm_incidents`),
     ).toEqual([{ kind: 'offsets_lost', from_offset: 10, to_offset: 25 }]);
-    await expectBooksToBalance(harness);
+    expect(await brokenBooksIn(harness.pool)).toEqual([]);
   });
 
   it('are left behind up to the end under `latest`', async () => {
@@ -212,7 +192,7 @@ describe('a topic that is deleted and made again', () => {
     await produce(client, leadRecords(topics.leads, schemaIds.leads, [...ids('a', 20), ...ids('b', 20)]));
     const { totals } = await harness.drain([topics.leads]);
     expect(totals).toMatchObject({ stored: 20, skipped: 20 });
-    expect(await statuses(harness)).toEqual({ processed: 40, skipped: 20 });
+    expect(await statusesIn(harness.pool)).toEqual({ processed: 40, skipped: 20 });
     expect(harness.incidents).toMatchObject([{ kind: 'topic_made_again' }]);
   });
 

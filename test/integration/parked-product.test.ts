@@ -1,13 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { sql } from 'slonik';
 import { expect, it } from 'vitest';
 import { createStreams } from '../../adapters/postgres/streams.ts';
-import { createRegistryClient } from '../../adapters/registry/client.ts';
-import { SCHEMAS } from '../../domain/schemas.ts';
 import { sweepId } from '../../workflows/contracts.ts';
-import { produce, testRegistry } from '../helpers/lane-harness.ts';
+import { produce } from '../helpers/lane-harness.ts';
 import { createProduct } from '../helpers/product.ts';
-import { openRegistryDoor } from '../helpers/registry-door.ts';
+import { openRegistryDoor, registerAnother } from '../helpers/registry-door.ts';
 import { ids, leadRecords } from '../helpers/wire-leads.ts';
 
 const PARTITIONS = 2;
@@ -19,10 +16,7 @@ it('records of a schema that appears late are read again by the sweep, also when
   const door = await openRegistryDoor();
   const product = await createProduct({ partitions: PARTITIONS, env: { SCHEMA_REGISTRY_URL: door.url } });
   const { kafka, topics, schemaIds, pool, consumerGroup } = product;
-  const late = await createRegistryClient(testRegistry()).register(`crm.leads.${randomUUID()}`, {
-    ...SCHEMAS.leads,
-    doc: randomUUID(),
-  });
+  const late = await registerAnother();
   door.hidden.add(late);
   for (let partition = 0; partition < PARTITIONS; partition += 1) {
     const known = leadRecords(topics.leads, schemaIds.leads, ids(`known${partition}`, EACH), partition);

@@ -4,21 +4,11 @@ import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { createParked } from '../../activities/parked.ts';
 import { runLane } from '../../activities/run-lane.ts';
-import { createRegistryClient } from '../../adapters/registry/client.ts';
-import { SCHEMAS } from '../../domain/schemas.ts';
-import { createLaneHarness, createTestTopics, produce, testRegistry } from '../helpers/lane-harness.ts';
-import { openRegistryDoor } from '../helpers/registry-door.ts';
+import { createLaneHarness, createTestTopics, produce } from '../helpers/lane-harness.ts';
+import { openRegistryDoor, registerAnother } from '../helpers/registry-door.ts';
 import { ids, leadRecords } from '../helpers/wire-leads.ts';
 
 type Harness = Awaited<ReturnType<typeof createLaneHarness>>;
-
-/** Registers a schema that nobody has, in which a lead is written just the same. @returns its id */
-function registerAnother(): Promise<number> {
-  return createRegistryClient(testRegistry()).register(`crm.leads.${randomUUID()}`, {
-    ...SCHEMAS.leads,
-    doc: randomUUID(),
-  });
-}
 
 const totals = ({ pool }: Harness) =>
   pool.one(sql.unsafe`

@@ -3,19 +3,13 @@ import { expect, it } from 'vitest';
 import { createRegistryClient } from '../../adapters/registry/client.ts';
 import { createDecoder } from '../../adapters/registry/decoder.ts';
 import { createEventDecoder, registerSchemas } from '../../adapters/registry/index.ts';
-import { type AvroRecord, SCHEMAS } from '../../domain/schemas.ts';
+import { SCHEMAS } from '../../domain/schemas.ts';
 import { testRegistry } from '../helpers/lane-harness.ts';
-import { openRegistryDoor } from '../helpers/registry-door.ts';
+import { openRegistryDoor, registerAnother } from '../helpers/registry-door.ts';
 import { lead } from '../unit/domain/sound.ts';
 import { encodeAs, framed } from '../unit/registry/writer.ts';
 
 const SOUND = encodeAs(SCHEMAS.leads, lead());
-
-/** Registers a schema that nobody has, in which a lead is written just the same. @returns its id */
-function registerAnother(): Promise<number> {
-  const schema: AvroRecord = { ...SCHEMAS.leads, doc: randomUUID() };
-  return createRegistryClient(testRegistry()).register(`crm.leads.${randomUUID()}`, schema);
-}
 
 it('messages that come at once with a new schema make one request, later ones none', async () => {
   const id = await registerAnother();
