@@ -6,6 +6,7 @@
 import type { CRMEventType, WireEvent } from '../domain/events.ts';
 import type { Rejection } from '../domain/failures.ts';
 import type { StagedEvent } from '../domain/staging.ts';
+import type { Identity } from '../domain/validate.ts';
 import type { LaneTotals } from '../workflows/contracts.ts';
 import type { DueRetry, FailedEvents, Settler, Sources, Verdict } from './failed-ports.ts';
 import type { Redrives } from './redrive-ports.ts';
@@ -174,12 +175,14 @@ export type Delivery = {
   /** Left in Kafka as part of a range; see ParkReason. */
   | { kind: 'parked'; reason: ParkReason; schemaId: number }
   | { kind: 'stage' | 'filtered'; event: StagedEvent; schemaId: number }
+  /** Logged as filtered, with the reason, and nothing else of it is kept. */
+  | { kind: 'passed'; reason: PassReason; event: Identity; schemaId: number }
   | {
       kind: 'rejected';
       rejection: Rejection;
       schemaId: number | null;
       /** What could still be told of the event. */
-      event: Partial<Pick<StagedEvent, 'eventId' | 'eventType' | 'organizationId' | 'eventTimestamp'>>;
+      event: Identity;
       /** Left out at the first failure: the code then tells. */
       verdict?: Verdict;
     }
@@ -190,6 +193,20 @@ export type Delivery = {
  * good and the circuit breaker tripped.
  */
 export type ParkReason = 'schema_unknown' | 'tripped';
+
+/**
+ * Why an event is passed over: it is past the retention of its table, whose policy drops such events, or it is of a
+ * person or an organization that was erased.
+ */
+export type PassReason = 'late' | 'suppressed';
+
+/**
+ * What a batch does with its events. `ingest`: the ledger's new ids are staged, every delivery is logged. `missing`: the
+ * same, but what is skipped or filtered is not logged again. `restore`: rows that are gone of ids in the ledger.
+ * `overwrite`: rows that are there are written again, from the winning delivery alone. The last two stage no new id and
+ * let what fails be.
+ */
+export type WriteMode = 'ingest' | 'missing' | 'restore' | 'overwrite';
 
 /** The part of a batch that belongs to one claimed range. */
 export interface BatchSlice {
@@ -207,6 +224,9 @@ export interface BatchSlice {
 /** What one transaction writes: all of it or nothing. */
 export interface Batch {
   runId: string;
+  mode: WriteMode;
+  /** Version of the suppression list that the deliveries were judged by. */
+  suppression: number;
   slices: BatchSlice[];
   /** One for each record, in the order of slices and offsets. */
   deliveries: Delivery[];
@@ -234,6 +254,7 @@ export interface BatchWriter {
   /**
    * Writes a batch exactly once in one transaction.
    * @throws FencedError when another lane has taken a range over: nothing was written
+   * @throws StaleSuppressionError when the suppression list has changed since: nothing was written
    * @throws WriteError when PostgreSQL refused or could not be reached; where the connection broke, the batch may have
    *   been committed all the same: sending it again is safe, and then throws FencedError (see `committed`)
    */
@@ -247,6 +268,24 @@ export interface BatchWriter {
 /** Another lane holds a range of the batch now; this one must stop. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
+}
+
+/** The suppression list has changed since the rows were prepared: refresh it and prepare them again. Nothing was written. */
+export class StaleSuppressionError extends Error {
+  override readonly name = 'StaleSuppressionError';
+  constructor() {
+    super('the suppression list has changed meanwhile');
+  }
+}
+
+/** Who was erased and must not be staged again. Shared by all that writes in a process. */
+export interface SuppressionList {
+  /** Of the list that `hides` answers by; 0 before anybody was erased. */
+  readonly version: number;
+  /** Whether an event is of somebody on the list. Part of the hot path: cheap while the list is empty, and no promise. */
+  hides(event: WireEvent): boolean;
+  /** Brings the list up to date. @throws WriteError when PostgreSQL can't be reached */
+  refresh(): Promise<void>;
 }
 
 /** PostgreSQL refused or could not be reached. Its message and detail carry row values and are left behind. */
@@ -336,7 +375,7 @@ export interface Store {
 
 export interface Runs {
   /** Registers a run; the same id twice is one run. */
-  start(run: { runId: string; kind: 'live' | 'retry' | 'redrive' | 'parked'; scope: string }): Promise<void>;
+  start(run: { runId: string; kind: 'live' | 'retry' | 'redrive' | 'parked' | 'replay' | 'backfill'; scope: string }): Promise<void>;
   finish(runId: string, outcome: 'stopped' | 'failed'): Promise<void>;
 }
 

@@ -10,6 +10,9 @@ export const LANE_TASK_QUEUE = 'crm-ingestion-lanes';
 /** Long work beside live reading: redrives, replays of parked ranges, audits. Its few slots can't slow the lanes down. */
 export const BACKGROUND_TASK_QUEUE = 'crm-ingestion-background';
 
+/** Lanes of replays and backfills: slots of their own, so that neither live lanes nor redrives wait for them. */
+export const REPLAY_TASK_QUEUE = 'crm-ingestion-replays';
+
 /** One ingestion workflow per consumer group. */
 export function ingestionWorkflowId(consumerGroup: string): string {
   return `crm-ingestion:${consumerGroup}`;
@@ -79,6 +82,8 @@ export interface LaneTotals {
   absent: number;
   /** Left in Kafka as ranges. Absent in histories from before there were any. */
   parked?: number;
+  /** Of `skipped`: rows that a replay restored or wrote again. Absent likewise. */
+  changed?: number;
 }
 
 export interface IngestionState {
@@ -234,6 +239,7 @@ export const NO_TOTALS: Required<LaneTotals> = {
   tombstones: 0,
   absent: 0,
   parked: 0,
+  changed: 0,
 };
 
 export function addTotals(a: LaneTotals, b: LaneTotals): LaneTotals {
