@@ -16,6 +16,7 @@ import type {
   Fingerprint,
   LogRecord,
   LogSlice,
+  SuppressionList,
 } from './ports.ts';
 
 export interface IngestRules {
@@ -25,6 +26,8 @@ export interface IngestRules {
   entityOfTopic: ReadonlyMap<string, Entity>;
   /** How far back an event may lie, in milliseconds. */
   lateWindowMs: number;
+  /** Who was erased; as it is when a record is decoded. */
+  suppression: SuppressionList;
 }
 
 /** Finds the claimed range that a slice belongs to. */
@@ -37,12 +40,13 @@ export type RangeOf = (slice: LogSlice) => ClaimedRange;
 export async function prepareBatch(
   slices: readonly LogSlice[],
   rangeOf: RangeOf,
-  runId: string,
+  { runId, mode }: Pick<Batch, 'runId' | 'mode'>,
   decoder: EventDecoder,
   rules: IngestRules,
   now: number,
 ): Promise<Batch> {
-  const batch: Batch = { runId, slices: [], deliveries: [] };
+  // Taken before: what is decoded by a newer list then is refused and prepared again, and never the other way round.
+  const batch: Batch = { runId, mode, suppression: rules.suppression.version, slices: [], deliveries: [] };
   for (let index = 0; index < slices.length; index += 1) {
     const slice = slices[index] as LogSlice;
     const context = contextOf(slice.topic, rules, now);
@@ -111,6 +115,16 @@ function toDelivery(
     return { kind: 'rejected', slice, record, rejection, schemaId, event: {} };
   }
   const { event, schemaId } = decoded;
+  if (rules.suppression.hides(event)) {
+    return {
+      kind: 'passed',
+      reason: 'suppressed',
+      slice,
+      record,
+      event: identify(event, record.timestamp, context),
+      schemaId,
+    };
+  }
   const checked = validate(event, record.timestamp, context);
   if (isRejection(checked)) {
     const known = identify(event, record.timestamp, context);

@@ -2,6 +2,7 @@
  * Which ranges a lane holds and where they stand: claiming them, checking that the log under them is still the same,
  * and moving them when it is not.
  */
+import type { EventFilter } from '../domain/event-filter.ts';
 import type { LaneInput, OutOfRangePolicy, PartitionId } from '../workflows/contracts.ts';
 import { fingerprintOf } from './ingest.ts';
 import type { LaneConnection } from './lane-connection.ts';
@@ -13,6 +14,7 @@ import type {
   OffsetOutOfRangeError,
   PartitionBounds,
   TopicPartition,
+  WriteMode,
 } from './ports.ts';
 
 /** What a lane reads: partitions without an end as they are dealt to it, or some ranges under a scope of their own. */
@@ -26,6 +28,10 @@ export interface LaneWork extends LaneInput {
   };
   /** Only the records of this schema (0: those that name none); the others count as absent. */
   schemaId?: number;
+  /** `ingest` unless it says otherwise. */
+  mode?: WriteMode;
+  /** Only the events that fit; the others count as absent. */
+  only?: EventFilter | null;
 }
 
 /** The topic of a range was deleted, or made again: what it held is gone. */

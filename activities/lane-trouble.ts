@@ -1,5 +1,5 @@
-/** What can hold a lane up: reading from Kafka, writing to PostgreSQL, or the work in between (registry, claims). */
-export type TroubleSource = 'read' | 'work' | 'write';
+/** What can hold a lane up: reading from Kafka, writing to PostgreSQL, the work in between (registry, claims), or its pace. */
+export type TroubleSource = 'read' | 'work' | 'write' | 'pace';
 
 /** What a lane waits for at the moment, in safe words. */
 export interface TroubleBoard {
@@ -9,13 +9,13 @@ export interface TroubleBoard {
 
 /** @param onChange called when what is shown changes */
 export function createTroubleBoard(onChange: (reason: string | null) => void): TroubleBoard {
-  const reasons: Record<TroubleSource, string | null> = { read: null, work: null, write: null };
+  const reasons: Record<TroubleSource, string | null> = { read: null, work: null, write: null, pace: null };
   let shown: string | null = null;
   return {
     set: (source, reason) => {
       reasons[source] = reason;
       // The write first: whatever is behind it can't move before it does.
-      const next = reasons.write ?? reasons.work ?? reasons.read;
+      const next = reasons.write ?? reasons.work ?? reasons.read ?? reasons.pace;
       if (next !== shown) {
         shown = next;
         onChange(next);

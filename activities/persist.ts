@@ -27,6 +27,7 @@ export interface PersistDeps {
 /**
  * @returns what was written, in the shape of the batch as given, also when it had to be split
  * @throws FencedError when another lane holds a range now
+ * @throws StaleSuppressionError when the batch must be prepared again; a part of it may have been committed
  * @throws the signal's reason when it aborts while waiting; what was not committed stays unwritten
  */
 export function persist(deps: PersistDeps, batch: Batch, signal: AbortSignal): Promise<BatchResult> {
@@ -57,8 +58,8 @@ function split(batch: Batch): [Batch, Batch] | null {
   }
   const middle = Math.ceil(batch.deliveries.length / 2);
   const cut = batch.deliveries[middle] as Delivery;
-  const first: Batch = { runId: batch.runId, slices: [], deliveries: [] };
-  const second: Batch = { runId: batch.runId, slices: [], deliveries: [] };
+  const first: Batch = { ...batch, slices: [], deliveries: [] };
+  const second: Batch = { ...batch, slices: [], deliveries: [] };
   batch.slices.forEach((slice, index) => {
     if (index < cut.slice) {
       first.slices.push(slice);

@@ -10,6 +10,7 @@ import { type IngestRules, prepareBatch, schemaIdOf } from './ingest.ts';
 import { createLaneConnection } from './lane-connection.ts';
 import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
+import { leaveOut } from './leave-out.ts';
 import { isAbort, persevere } from './patience.ts';
 import { persist } from './persist.ts';
 import {
@@ -24,6 +25,7 @@ import {
   LogUnavailableError,
   OffsetOutOfRangeError,
   RegistryUnavailableError,
+  StaleSuppressionError,
   type Store,
   WriteError,
 } from './ports.ts';
@@ -52,6 +54,17 @@ export interface LaneControl {
   /** Aborts on pause, stop and shutdown: the batch under way is finished, if PostgreSQL lets it within the grace. */
   signal: AbortSignal;
   report(progress: LaneProgress): void;
+  /** Holds the lane to a rate, or back; live lanes have none. */
+  pace?: LanePace;
+}
+
+export interface LanePace {
+  /**
+   * Waits until so many more records may be taken on.
+   * @param say why it waits beyond the rate, null when it no longer does
+   * @throws the signal's reason when it aborts
+   */
+  wait(records: number, signal: AbortSignal, say: (reason: string | null) => void): Promise<void>;
 }
 
 /** How long a batch under way may still take after an abort, in milliseconds: a pause takes effect within 2 s. */
@@ -96,9 +109,12 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     now: () => performance.now(),
   });
   const broken = new AbortController();
+  /** Aborts when the suppression list has changed under a batch: what was read since must be prepared again. */
+  let stale = new AbortController();
   const grace = new AbortController();
   const connection = createLaneConnection(store, () => ranges.held());
   const ranges = createLaneRanges({ reader, connection, observer, owner: `${options.worker}/${input.lane}` }, input);
+  const mode = input.mode ?? 'ingest';
   const ends = new Map<string, number>();
   let totals: LaneTotals = NO_TOTALS;
   let writing: Promise<void> = Promise.resolve();
@@ -155,13 +171,14 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
   async function start(signal: AbortSignal): Promise<void> {
     report();
     await patiently(async () => {
+      await options.suppression.refresh();
       await ranges.claim();
       await ranges.verify();
     }, signal);
     report();
   }
 
-  /** Reads until `signal` aborts, or until the positions had to be moved and reading must begin anew. */
+  /** Reads until `signal` aborts, or until reading must begin anew: positions had to be moved, or the suppression list has changed. */
   async function read(signal: AbortSignal): Promise<void> {
     const session = reader.open(
       ranges.held().map(({ topic, partition, nextOffset, endOffset, topicId }) => ({
@@ -174,14 +191,14 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     );
     const watch = setInterval(() => trouble.set('read', session.trouble), TROUBLE_INTERVAL);
     try {
-      await pump(session, signal);
+      await pump(session, AbortSignal.any([signal, stale.signal]));
     } catch (error) {
       await writing;
       if (error instanceof OffsetOutOfRangeError) {
         await patiently(() => ranges.outOfRange(error), signal);
       } else if (error instanceof LogIdentityError) {
         await patiently(() => ranges.verify(), signal);
-      } else {
+      } else if (!(stale.signal.aborted && isAbort(error))) {
         throw error;
       }
     } finally {
@@ -189,6 +206,16 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       trouble.set('read', null);
       await session.close();
     }
+    if (stale.signal.aborted) {
+      await patiently(() => startAgain(), signal);
+    }
+  }
+
+  /** A part of the batch may have been written: PostgreSQL says where the ranges stand. */
+  async function startAgain(): Promise<void> {
+    await options.suppression.refresh();
+    await ranges.claim();
+    stale = new AbortController();
   }
 
   async function pump(session: LogSession, signal: AbortSignal): Promise<void> {
@@ -202,19 +229,27 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
         return;
       }
       const fetched = performance.now();
+      await control.pace?.wait(countRecords(slices), signal, (reason) => trouble.set('pace', reason));
       const batch = await patiently(async () => {
         await gate.refresh();
         const wanted = input.schemaId === undefined ? slices : ofSchema(slices, input.schemaId);
-        return prepareBatch(wanted, ranges.of, input.runId, decoder, options, Date.now());
+        return prepareBatch(wanted, ranges.of, { runId: input.runId, mode }, decoder, options, Date.now());
       }, signal);
-      gate.judge(batch);
-      await patiently(() => gate.announce(), signal);
+      if (input.only) {
+        leaveOut(batch, input.only);
+      }
+      if (mode === 'ingest' || mode === 'missing') {
+        gate.judge(batch);
+        await patiently(() => gate.announce(), signal);
+      }
       const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
       await writing;
-      if (broken.signal.aborted) {
+      if (broken.signal.aborted || stale.signal.aborted) {
         return;
       }
-      writing = write(batch, slices, seconds).catch((error) => broken.abort(error));
+      writing = write(batch, slices, seconds).catch((error) =>
+        error instanceof StaleSuppressionError ? stale.abort() : broken.abort(error),
+      );
     }
   }
 
@@ -305,6 +340,10 @@ function troubleOf(error: unknown): string | null {
     return error.message;
   }
   return null;
+}
+
+function countRecords(slices: readonly LogSlice[]): number {
+  return slices.reduce((sum, { records }) => sum + records.length, 0);
 }
 
 function latenciesOf(slices: readonly LogSlice[], committed: number): number[] {

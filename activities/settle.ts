@@ -78,7 +78,7 @@ function split(settlement: Settlement): [Settlement, Settlement] | null {
 /** What no retry mends is a dead letter, whatever the verdict over other failures is. */
 function charge(settlement: Settlement, rejection: Rejection): Settlement | null {
   const [delivery] = settlement.deliveries;
-  if (delivery === undefined || delivery.outcome.kind === 'rejected') {
+  if (delivery?.outcome.kind !== 'stage' && delivery?.outcome.kind !== 'filtered') {
     return null;
   }
   const charged: SettledDelivery = {

@@ -1,6 +1,8 @@
 /** The composition root of `npm run api`: configuration → connections → API → shutdown. */
+
 import { scryptSync } from 'node:crypto';
 import { dryRun } from '../activities/redrive-plan.ts';
+import { NOBODY } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
@@ -53,7 +55,13 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   const decoder = createEventDecoder(config.registry);
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
   const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
-  const dryRunDeps = { redrives, failed, decoder, rules: ingestRules(config), mostRedrives: config.redrives.limit };
+  const dryRunDeps = {
+    redrives,
+    failed,
+    decoder,
+    rules: ingestRules(config, NOBODY),
+    mostRedrives: config.redrives.limit,
+  };
   return {
     servers: {
       control,

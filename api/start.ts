@@ -1,4 +1,5 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
+
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
@@ -8,6 +9,7 @@ import { locate } from '../activities/log-coordinates.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
+import { NOBODY } from '../activities/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
@@ -52,7 +54,7 @@ export async function startApi(
     logger.warn('the API lets everyone in who reaches it: keep its port inside your network');
   }
   const settings = ingestionSettings(config);
-  const rules = ingestRules(config);
+  const rules = ingestRules(config, NOBODY);
   const app = createApp({
     control: servers.control,
     settings,

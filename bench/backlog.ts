@@ -1,7 +1,9 @@
 // The events of a run: generated and sent to Kafka once, and read back once into memory, so that every contestant writes
 // the very same.
+
 import { type IngestRules, prepareBatch } from '../activities/ingest.ts';
 import type { Batch, ClaimedRange, Delivery, LogSlice, TopicPartition } from '../activities/ports.ts';
+import { NOBODY } from '../activities/suppression.ts';
 import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import type { KafkaClient } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
@@ -88,6 +90,7 @@ async function readLanes(
     eventTypes: new Set(EVENT_TYPES),
     entityOfTopic: new Map(),
     lateWindowMs: LATE_WINDOW_MS,
+    suppression: NOBODY,
   };
 
   async function readLane(partitions: TopicPartition[]): Promise<BacklogLane> {
@@ -100,7 +103,14 @@ async function readLanes(
     while (!session.finished) {
       const slices = await session.next({ maxRecords: batchMaxRows, lingerMs: 20, signal });
       if (slices.length === 0) continue;
-      const { slices: moved, deliveries } = await prepareBatch(slices, unclaimed, '', decoder, rules, now);
+      const { slices: moved, deliveries } = await prepareBatch(
+        slices,
+        unclaimed,
+        { runId: '', mode: 'ingest' },
+        decoder,
+        rules,
+        now,
+      );
       batches.push({ slices: moved, deliveries: deliveries.map(requireSound) });
     }
     await session.close();

@@ -1,15 +1,16 @@
 /**
  * What a refusal by PostgreSQL means for us. The one place that reads SQLSTATEs; classes are from PostgreSQL's
- * appendix A, the codes CF001-CF004 are raised by our own functions (migrations/000003 and 000004).
+ * appendix A, the codes CF001-CF005 are raised by our own functions (migrations/000003 to 000005).
  *
  * - `data`: the rows are at fault. Bisect until the culprit is alone, charge it, write the rest.
  * - `server`: the server is at fault. Nothing is charged to an event; wait and send the same batch again.
  * - `again`: another transaction was in the way for a moment; send the same batch again at once.
  * - `locked`: another transaction keeps a row locked. Bisect like for `data`, and try the culprit again later.
  * - `fenced`: another lane holds a range now.
+ * - `stale`: the rows were prepared with an older suppression list; prepare them again.
  * - `unknown`: treated as `data`: bisected, then charged to the row.
  */
-export type RefusalClass = 'data' | 'server' | 'again' | 'locked' | 'fenced' | 'unknown';
+export type RefusalClass = 'data' | 'server' | 'again' | 'locked' | 'fenced' | 'stale' | 'unknown';
 
 /** Whole classes by their first two characters. */
 const BY_CLASS: Readonly<Record<string, RefusalClass>> = {
@@ -37,6 +38,7 @@ const BY_CODE: Readonly<Record<string, RefusalClass>> = {
   CF001: 'fenced',
   CF002: 'again',
   CF004: 'again',
+  CF005: 'stale',
   CF003: 'server', // the books don't balance: a defect of ours, loud and never charged to an event
 };
 
@@ -50,6 +52,7 @@ const OUR_TABLES = [
   'crm_moves',
   'crm_parked_ranges',
   'crm_redrives',
+  'crm_overwritten_rows',
 ];
 
 /**

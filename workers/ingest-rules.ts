@@ -6,7 +6,10 @@ import type { Config } from '../platform/config.ts';
 const DAY_MS = 86_400_000;
 
 /** What events are checked against, wherever that happens. */
-export function ingestRules({ ingestion, topics, partitions }: Config): IngestRules {
+export function ingestRules(
+  { ingestion, topics, partitions }: Config,
+  suppression: IngestRules['suppression'],
+): IngestRules {
   const entityOfTopic = new Map<string, Entity>();
   for (const role of TOPIC_ROLES) {
     const entity = expectedEntityOf(role);
@@ -18,5 +21,6 @@ export function ingestRules({ ingestion, topics, partitions }: Config): IngestRu
     eventTypes: new Set(ingestion.eventTypes),
     entityOfTopic,
     lateWindowMs: partitions.lateWindowDays * DAY_MS,
+    suppression,
   };
 }

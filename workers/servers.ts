@@ -1,6 +1,8 @@
 /** From configuration to activities: everything a worker reads and writes. */
 import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
+import type { SuppressionList } from '../activities/ports.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
+import { NOBODY } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
@@ -60,7 +62,7 @@ export function openServers(
     logger.child({ component: 'retries' }),
   );
   observeQueueDepth(queue, metrics);
-  const options = laneOptions(config, worker);
+  const options = laneOptions(config, worker, NOBODY);
   return {
     activities: createActivities({
       reader,
@@ -118,10 +120,10 @@ export function openServers(
   };
 }
 
-function laneOptions(config: Config, worker: string): LaneOptions {
+function laneOptions(config: Config, worker: string, suppression: SuppressionList): LaneOptions {
   const { ingestion } = config;
   return {
-    ...ingestRules(config),
+    ...ingestRules(config, suppression),
     breaker: ingestion.breaker,
     maxRecords: ingestion.batchMaxRows,
     lingerMs: ingestion.batchLingerMs,

@@ -32,6 +32,7 @@ export interface BatchColumns {
     eventTimestamp: Plain;
     entity: Plain;
     contentHash: Plain;
+    schemaId: Plain;
     /** The log row's id, and the staging row's where the delivery is staged: they can be joined by it. */
     id: Plain;
     error: Texts;
@@ -121,7 +122,7 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' | '
   return timestamp >= PLAUSIBLE_FROM && timestamp < Date.now() + PLAUSIBLE_AHEAD ? timestamp : 0;
 }
 
-export function toColumns(batch: Batch): BatchColumns {
+export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchColumns {
   const result = emptyColumns(batch.slices.length);
   const firstRetryAt = Date.now() + FIRST_RETRY_MS;
   const all = result.deliveries;
@@ -143,7 +144,15 @@ export function toColumns(batch: Batch): BatchColumns {
     all.eventType.push(event.eventType ?? null);
     all.organizationId.push(event.organizationId ?? null);
     all.eventTimestamp.push(logTimestamp(delivery));
+    all.schemaId.push(delivery.schemaId);
     all.id.push(randomUUID());
+    if (delivery.kind === 'passed') {
+      all.status.push(delivery.reason);
+      all.entity.push(null);
+      all.contentHash.push(null);
+      all.error.push(null);
+      continue;
+    }
     if (delivery.kind === 'rejected') {
       const status = delivery.verdict?.status ?? statusOf(delivery.rejection.code);
       all.status.push(status);
@@ -191,6 +200,7 @@ function emptyColumns(slices: number): BatchColumns {
       eventTimestamp: [],
       entity: [],
       contentHash: [],
+      schemaId: [],
       id: [],
       error: [],
     },

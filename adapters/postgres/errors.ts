@@ -1,5 +1,5 @@
 import { InvalidInputError, SchemaValidationError } from 'slonik';
-import { FencedError, WriteError } from '../../activities/ports.ts';
+import { FencedError, StaleSuppressionError, WriteError } from '../../activities/ports.ts';
 import { classifyRefusal } from '../../domain/sqlstate.ts';
 
 interface Described {
@@ -51,14 +51,19 @@ const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, SchemaValid
  * hold personal data and go no further.
  */
 export function toSafeError(error: unknown): Error {
-  if (error instanceof WriteError || error instanceof FencedError) {
+  if (error instanceof WriteError || error instanceof FencedError || error instanceof StaleSuppressionError) {
     return error;
   }
   const { code, constraint, column, row } = describe(error);
   if (code !== null) {
-    return classifyRefusal(code) === 'fenced'
-      ? new FencedError('another lane holds a range of this batch')
-      : new WriteError(code, constraint, column, row);
+    switch (classifyRefusal(code)) {
+      case 'fenced':
+        return new FencedError('another lane holds a range of this batch');
+      case 'stale':
+        return new StaleSuppressionError();
+      default:
+        return new WriteError(code, constraint, column, row);
+    }
   }
   if (error instanceof InvalidInputError) {
     return new WriteError('22P02');
@@ -77,7 +82,7 @@ function withFrames(safe: Error, original: Error): Error {
   return safe;
 }
 
-/** Runs a query and lets only safe errors out. @throws WriteError, FencedError */
+/** Runs a query and lets only safe errors out. @throws WriteError, FencedError, StaleSuppressionError */
 export async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();

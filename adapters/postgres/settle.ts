@@ -14,7 +14,14 @@ import { toColumns } from './batch-columns.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
-import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
+import {
+  DELIVERY_COLUMNS,
+  deliveryRows,
+  EVERY_DELIVERY,
+  KEEP_AS_LOGGED,
+  loggedStep,
+  stagingSteps,
+} from './staging-steps.ts';
 
 const settledRow = z.object({
   outcomes: z.array(
@@ -39,7 +46,6 @@ export async function settle(connection: DatabasePoolConnection, settlement: Set
 
 function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
   const columns = toColumns({
-    runId,
     slices: [],
     deliveries: deliveries.map(({ outcome, verdict }, index) =>
       outcome.kind === 'rejected' ? { ...outcome, slice: index, verdict } : { ...outcome, slice: index },
@@ -81,7 +87,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
     ),
     ${sql.join(staging.steps, sql.fragment`, `)},
     ${rejectionStep(columns)},
-    ${loggedStep(runId, KEEP_AS_LOGGED)},
+    ${loggedStep(runId, EVERY_DELIVERY, KEEP_AS_LOGGED)},
     ${keptStep(runId)},
     ${settlingSteps({ runId, cause, redriveId, logged, mended })},
     moved_in AS (

@@ -45,7 +45,7 @@ export function keptStep(runId: string): FragmentSqlToken {
         i.next_attempt_at, d.event_id, d.event_type, d.organization_id, d.event_timestamp, i.record_ms, i.schema_id,
         decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers::jsonb, ${runId}::uuid
       FROM rejection i
-      JOIN outcome d ON d.ord = i.ord AND d.failed_id IS NULL
+      JOIN outcome d ON d.ord = i.ord AND d.status IN ('failed', 'dead') AND d.failed_id IS NULL
       RETURNING failed_id, status, attempts, next_attempt_at
     )
   `;

@@ -3,11 +3,10 @@
  * position, ledger, staging, events log, failed events and chain, all or nothing.
  *
  *   slice      what moves: one row per claimed range
- *   fence      compare-and-set of the positions; `fenced` raises unless all of them matched
+ *   fence      compare-and-set of the positions; `fenced` raises unless all of them matched, and unless the batch was
+ *              prepared with the suppression list as it is
  *   delivery   one row per record
- *   won …      see staging-steps.ts
- *   logged     one row per delivery, none for a delivery that is read again
- *   kept       failed events with their raw bytes
+ *   outcome …  by the batch's mode, see readings.ts: ledger, staging, failed events, log
  *   parked     ranges that are left in Kafka
  *   chain      the books
  *
@@ -16,16 +15,17 @@
  */
 import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { type Batch, type BatchResult, type BatchSlice, WriteError } from '../../activities/ports.ts';
+import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { chainSumsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
-import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
-import { DELIVERY_COLUMNS, deliveryRows, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
+import { firstReading, isKnown, type Reading, repeatedReading, rewriting } from './readings.ts';
+import { stagedTimes } from './rewriting-steps.ts';
+import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 
-const sliceCounts = chainSumsRow.omit({ records: true, batches: true });
+const sliceCounts = chainSumsRow.omit({ records: true, batches: true }).extend({ changed: z.number() });
 
 const writtenRow = z.object({
   slices: z.array(sliceCounts),
@@ -49,92 +49,27 @@ function sliceColumn<T extends string | number | null>(
 /**
  * Writes a batch in one statement.
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
+ * @throws StaleSuppressionError when the suppression list has changed since it was prepared
  * @throws WriteError when PostgreSQL refuses
  */
 export async function writeBatch(connection: DatabasePoolConnection, batch: Batch): Promise<BatchResult> {
-  try {
-    return await guarded(() => connection.one(batchStatement(batch, FIRST_READ)));
-  } catch (error) {
-    if (!isKnown(error)) {
-      throw error;
+  const columns = toColumns(batch);
+  const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading)));
+  switch (batch.mode) {
+    case 'restore':
+      return write(rewriting(batch, { mode: 'restore' }));
+    case 'overwrite': {
+      const stagedAt = await guarded(() => stagedTimes(connection, columns));
+      return write(rewriting(batch, { mode: 'overwrite', stagedAt }));
     }
-    return guarded(async () => {
-      const logged = await failedBefore(connection, batch.slices);
-      return connection.one(batchStatement(batch, readAgain(logged, batch.runId)));
-    });
+    default:
+      return write(firstReading(batch)).catch(async (error) => {
+        if (!isKnown(error)) {
+          throw error;
+        }
+        return write(await guarded(() => repeatedReading(connection, batch)));
+      });
   }
-}
-
-/** What differs between deliveries that are read for the first time and those that are read again. */
-interface Reading {
-  /** Steps between the fence and the deliveries. */
-  claim: FragmentSqlToken;
-  failedId: FragmentSqlToken;
-  claimedJoin: FragmentSqlToken;
-  whenLogged: FragmentSqlToken;
-  settling: FragmentSqlToken[];
-}
-
-/**
- * That a delivery has its row in the log or has failed before takes a seek or a second reader, so the batch is first
- * written as if none had: looking for a conflict costs each row of the log a speculative insertion.
- */
-const FIRST_READ: Reading = {
-  claim: sql.fragment`
-    first_read AS MATERIALIZED (
-      SELECT analytics.crm_assert_first_read((
-        SELECT count(*)
-        FROM slice s
-        JOIN analytics.crm_failed_events f ON f.source_id = s.source_id AND f.partition = s.partition
-          AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
-      )) AS held
-      FROM fenced
-    )`,
-  failedId: sql.fragment`NULL::bigint`,
-  claimedJoin: sql.fragment`CROSS JOIN first_read`,
-  whenLogged: sql.fragment``,
-  settling: [],
-};
-
-/** What is logged already stays as it is, but for what failed then: that follows the outcome of this reading. */
-function readAgain(logged: ReadonlyArray<{ offset: number; at: number }>, runId: string): Reading {
-  return {
-    claim: sql.fragment`
-      claimed AS MATERIALIZED (
-        SELECT f.failed_id, f.status AS was, f.event_timestamp AS logged_at, s.slice, f."offset"
-        FROM fenced
-        CROSS JOIN slice s
-        JOIN analytics.crm_failed_events f ON f.source_id = s.source_id AND f.partition = s.partition
-          AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
-        FOR UPDATE OF f
-      )`,
-    failedId: sql.fragment`c.failed_id`,
-    claimedJoin: sql.fragment`LEFT JOIN claimed c ON c.slice = d.slice AND c."offset" = d."offset"`,
-    whenLogged: KEEP_AS_LOGGED,
-    settling: [settlingSteps({ runId, cause: 'reread', redriveId: null, logged })],
-  };
-}
-
-/** Where the log has the deliveries of the slices that have failed before. */
-async function failedBefore(connection: DatabasePoolConnection, slices: readonly BatchSlice[]) {
-  const rows = await connection.any(sql.type(z.object({ offset: z.number(), at: z.number() }))`
-    SELECT f."offset", f.event_timestamp AS at
-    FROM unnest(
-      ${ints(sliceColumn(slices, (s) => s.range.sourceId))}, ${ints(sliceColumn(slices, (s) => s.range.partition))},
-      ${bigints(sliceColumn(slices, (s) => s.from))}, ${bigints(sliceColumn(slices, (s) => s.next))}
-    ) AS s(source_id, partition, from_offset, next_offset)
-    JOIN analytics.crm_failed_events f ON f.source_id = s.source_id AND f.partition = s.partition
-      AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
-  `);
-  return rows;
-}
-
-/** Whether a batch was refused because one of its deliveries is known: in the log, each partition of which has such a key. */
-function isKnown(error: unknown): boolean {
-  return (
-    error instanceof WriteError &&
-    (error.code === 'CF004' || (error.code === '23505' && /^crm_events_log.*_pkey$/.test(error.constraint ?? '')))
-  );
 }
 
 /** @see BatchWriter.committed */
@@ -142,7 +77,7 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   const { slices } = batch;
   const rows = await guarded(() =>
     connection.any(sql.type(sliceCounts)`
-      SELECT b.stored, b.skipped, b.conflicts, b.filtered, b.failed, b.dead, b.tombstones, b.absent, b.parked
+      SELECT b.stored, b.skipped, b.conflicts, b.filtered, b.failed, b.dead, b.tombstones, b.absent, b.parked, b.changed
       FROM unnest(
         ${bigints(sliceColumn(slices, (s) => s.range.positionId))},
         ${bigints(sliceColumn(slices, (s) => s.range.epoch))},
@@ -156,12 +91,10 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   return rows.length === slices.length ? { slices: [...rows], events: [], retries: [] } : null;
 }
 
-function batchStatement(batch: Batch, reading: Reading) {
+function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading) {
   const { slices } = batch;
-  const columns = toColumns(batch);
   const { tombstones } = columns;
-  const staging = stagingSteps(columns, batch.runId);
-  const failing = failingSteps(columns, batch.runId, reading.settling.length > 0);
+  const writing = reading.writing(columns);
   return sql.type(writtenRow)`
     WITH slice AS MATERIALIZED (
       SELECT * FROM unnest(
@@ -197,18 +130,18 @@ function batchStatement(batch: Batch, reading: Reading) {
       RETURNING 1
     ),
     fenced AS MATERIALIZED (
-      SELECT analytics.crm_assert_fence((SELECT count(*) FROM fence), ${slices.length}) AS held
+      SELECT analytics.crm_assert_fence((SELECT count(*) FROM fence), ${slices.length})
+        AND analytics.crm_assert_suppression(${batch.suppression}) AS held
     ),
     ${reading.claim},
     delivery AS MATERIALIZED (
-      SELECT ${DELIVERY_COLUMNS}, ${reading.failedId} AS failed_id, s.source_id, s.topic, s.incarnation, s.partition
+      SELECT ${DELIVERY_COLUMNS}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
       CROSS JOIN ${deliveryRows(columns)}
       JOIN slice s ON s.slice = d.slice
-      ${reading.claimedJoin}
+      ${reading.knownJoin}
     ),
-    ${sql.join([...staging.steps, ...failing.steps, ...reading.settling, ...parkedSteps(columns, batch.runId)], COMMA)},
-    ${loggedStep(batch.runId, reading.whenLogged)},
+    ${sql.join([...writing.steps, ...parkedSteps(columns, batch.runId)], COMMA)},
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
       SELECT slice,
@@ -224,17 +157,18 @@ function batchStatement(batch: Batch, reading: Reading) {
     booked AS MATERIALIZED (
       SELECT s.slice, s.position_id, s.epoch, s.from_offset, s.next_offset, s.records, COALESCE(t.stored, 0) AS stored,
         COALESCE(t.skipped, 0) AS skipped, COALESCE(t.conflicts, 0) AS conflicts, COALESCE(t.filtered, 0) AS filtered,
-        COALESCE(t.failed, 0) AS failed, COALESCE(t.dead, 0) AS dead, s.tombstones, s.absent, s.parked
+        COALESCE(t.failed, 0) AS failed, COALESCE(t.dead, 0) AS dead, s.tombstones, s.absent, s.parked,
+        ${writing.changed} AS changed
       FROM slice s
       LEFT JOIN tally t ON t.slice = s.slice
     ),
     chain AS (
       INSERT INTO analytics.crm_batches (
         position_id, epoch, from_offset, next_offset, records, stored, skipped, conflicts, filtered, failed, dead,
-        tombstones, absent, parked, run_id
+        tombstones, absent, parked, changed, run_id
       )
       SELECT position_id, epoch, from_offset, next_offset, records, stored, skipped, conflicts, filtered, failed, dead,
-        tombstones, absent, parked, ${batch.runId}::uuid
+        tombstones, absent, parked, changed, ${batch.runId}::uuid
       FROM booked
       RETURNING 1
     )
@@ -242,7 +176,7 @@ function batchStatement(batch: Batch, reading: Reading) {
       (
         SELECT jsonb_agg(jsonb_build_object(
           'stored', stored, 'skipped', skipped, 'conflicts', conflicts, 'filtered', filtered, 'failed', failed,
-          'dead', dead, 'tombstones', tombstones, 'absent', absent, 'parked', parked
+          'dead', dead, 'tombstones', tombstones, 'absent', absent, 'parked', parked, 'changed', changed
         ) ORDER BY slice)
         FROM booked
       ) AS slices,
@@ -255,34 +189,18 @@ function batchStatement(batch: Batch, reading: Reading) {
           GROUP BY 1, 2
         ) c
       ) AS events,
-      ${failing.retries} AS retries
+      ${writing.retries} AS retries
     WHERE (SELECT held FROM fenced) AND analytics.crm_assert_written(
       (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
-      (SELECT count(*) FROM won),
-      ${staging.staged},
+      ${writing.won},
+      ${writing.staged},
       (SELECT count(*) FROM outcome WHERE status IN ('failed', 'dead') AND failed_id IS NULL),
-      ${failing.kept}
+      ${writing.kept}
     )
   `;
 }
 
 const COMMA = sql.fragment`, `;
-
-/** As in stagingSteps: steps that there are no rows for are left out. */
-function failingSteps(columns: BatchColumns, runId: string, settling: boolean) {
-  if (columns.rejected.ord.length === 0) {
-    return {
-      steps: settling ? [rejectionStep(columns)] : [],
-      kept: sql.fragment`0`,
-      retries: sql.fragment`'[]'::jsonb`,
-    };
-  }
-  return {
-    steps: [rejectionStep(columns), keptStep(runId)],
-    kept: sql.fragment`(SELECT count(*) FROM kept)`,
-    retries: sql.fragment`(SELECT ${RETRIES} FROM kept WHERE status = 'failed')`,
-  };
-}
 
 function parkedSteps({ parked }: BatchColumns, runId: string): FragmentSqlToken[] {
   if (parked.slice.length === 0) {

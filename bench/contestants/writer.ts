@@ -63,6 +63,8 @@ async function claimBatches({ positions }: LaneStore, lane: BacklogLane, runId: 
   const byName = new Map(ranges.map((range) => [`${range.topic}/${range.partition}`, range]));
   return lane.batches.map(({ slices, deliveries }) => ({
     runId,
+    mode: 'ingest',
+    suppression: 0,
     slices: slices.map((slice) => ({
       ...slice,
       range: byName.get(`${slice.range.topic}/${slice.range.partition}`) as ClaimedRange,

@@ -89,7 +89,7 @@ export function batchOf(range: ClaimedRange, events: Array<StagedEvent | 'tombst
     }
     return { ...base, kind: 'stage', event, schemaId: 1 };
   });
-  return { runId, slices: [sliceOf(range, events.length)], deliveries };
+  return { runId, mode: 'ingest', suppression: 0, slices: [sliceOf(range, events.length)], deliveries };
 }
 
 export function sliceOf(range: ClaimedRange, records: number, absent = 0): BatchSlice {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
-import type { LaneObserver, LogReader } from '../../activities/ports.ts';
+import type { LaneObserver, LogReader, SuppressionList } from '../../activities/ports.ts';
 import { type LaneDeps, runLane } from '../../activities/run-lane.ts';
+import { NOBODY } from '../../activities/suppression.ts';
 import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
 import { createKafka, type KafkaClient } from '../../adapters/kafka/client.ts';
 import { createEventProducer, type OutgoingRecord } from '../../adapters/kafka/producer.ts';
@@ -81,7 +82,13 @@ export function recordingObserver() {
 /** A store, reader and decoder as a worker has them, to run lanes with. */
 export async function createLaneHarness(
   client: KafkaClient,
-  options: { maxRecords?: number; reader?: LogReader; breaker?: BreakerPolicy; registryUrl?: string } = {},
+  options: {
+    maxRecords?: number;
+    reader?: LogReader;
+    breaker?: BreakerPolicy;
+    registryUrl?: string;
+    suppression?: SuppressionList;
+  } = {},
 ) {
   const { pool, store, runId, url } = await createTestStore();
   const reader = createLogReader(client, { maxWaitMs: 500 });
@@ -101,6 +108,7 @@ export async function createLaneHarness(
       eventTypes: new Set(EVENT_TYPES),
       entityOfTopic: new Map(),
       lateWindowMs: 730 * 86_400_000,
+      suppression: options.suppression ?? NOBODY,
     },
   };
 

@@ -95,6 +95,8 @@ describe('persist', () => {
     ];
     const batch: Batch = {
       runId,
+      mode: 'ingest',
+      suppression: 0,
       slices: parts.flatMap((part) => part.slices),
       deliveries: parts.flatMap((part, slice) => part.deliveries.map((delivery) => ({ ...delivery, slice }))),
     };
@@ -142,6 +144,8 @@ describe('persist', () => {
     const events = [lead('a'), lead('b'), bad, lead('c')];
     const batch: Batch = {
       runId,
+      mode: 'ingest',
+      suppression: 0,
       slices: [{ range, from: 0, next: 50, records: 4, absent: 46, last: { offset: 40, timestamp: 1, checksum: 2 } }],
       deliveries: events.map((event, index) => ({
         kind: 'stage',

@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import type { DueRetry } from '../../activities/failed-ports.ts';
 import type { Batch } from '../../activities/ports.ts';
+import { NOBODY } from '../../activities/suppression.ts';
 import { createSweep } from '../../activities/sweep.ts';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
 import { createEventDecoder } from '../../adapters/registry/index.ts';
@@ -66,6 +67,8 @@ export async function createRetryHarness(env: Environment = {}, redisUrl = requi
     const from = { ...range!, nextOffset };
     const batch: Batch = {
       runId,
+      mode: 'ingest',
+      suppression: 0,
       slices: [sliceOf(from, ids.length)],
       deliveries: ids.map((id, index) => ({
         kind: 'rejected',
@@ -99,6 +102,7 @@ export async function createRetryHarness(env: Environment = {}, redisUrl = requi
       eventTypes: new Set<string>(EVENT_TYPES),
       entityOfTopic: new Map(),
       lateWindowMs: 730 * 86_400_000,
+      suppression: NOBODY,
     };
     const decoder = createEventDecoder(testRegistry());
     const worker = startRetryWorker(config, { reader, decoder, store, queue, rules }, { logger, metrics });

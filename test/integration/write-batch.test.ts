@@ -175,7 +175,7 @@ describe('the writer', () => {
 
   it('moves a position over offsets that hold nothing', async () => {
     const { runId, lane, range } = await setUp();
-    const batch: Batch = { runId, slices: [sliceOf(range, 0, 10)], deliveries: [] };
+    const batch: Batch = { runId, mode: 'ingest', suppression: 0, slices: [sliceOf(range, 0, 10)], deliveries: [] };
     expect((await lane.writer.write(batch)).slices).toEqual([{ ...NOTHING, absent: 10 }]);
     expect(await lane.positions.list('group')).toMatchObject([{ nextOffset: 10 }]);
   });
@@ -185,6 +185,8 @@ describe('the writer', () => {
     const parts = ranges.map((range, index) => batchOf(range, [lead(`a${index}`), lead('same')], runId));
     const batch: Batch = {
       runId,
+      mode: 'ingest',
+      suppression: 0,
       slices: parts.flatMap((part) => part.slices),
       deliveries: parts.flatMap((part, slice) => part.deliveries.map((delivery) => ({ ...delivery, slice }))),
     };
@@ -205,6 +207,8 @@ describe('fencing', () => {
     const parts = ranges.map((range, index) => batchOf(range, [lead(`a${index}`)], runId));
     const batch: Batch = {
       runId,
+      mode: 'ingest',
+      suppression: 0,
       slices: parts.flatMap((part) => part.slices),
       deliveries: parts.flatMap((part, slice) => part.deliveries.map((delivery) => ({ ...delivery, slice }))),
     };
@@ -220,7 +224,7 @@ describe('fencing', () => {
     const successor = await openTestLane(store);
     await successor.positions.claim(claimRequest('crm.leads', runId));
     const zombie = await openTestLane(store);
-    const batch: Batch = { runId, slices: [sliceOf(range, 0, 3)], deliveries: [] };
+    const batch: Batch = { runId, mode: 'ingest', suppression: 0, slices: [sliceOf(range, 0, 3)], deliveries: [] };
     await expect(zombie.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
   });
 
