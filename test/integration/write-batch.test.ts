@@ -14,6 +14,7 @@ const NOTHING = {
   tombstones: 0,
   absent: 0,
   parked: 0,
+  changed: 0,
 };
 
 async function setUp(topic = 'crm.leads', partitions = 1) {
