@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import {
   type Batch,
   type ClaimedRange,
@@ -12,6 +13,7 @@ import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity, record } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
 
+const anyRow = z.record(z.string(), z.unknown());
 const NEXT_DAY = Date.UTC(2026, 10, 21, 12);
 
 /** Events that were ingested from offset 0 on, and ranges of replays over the same offsets. */
@@ -37,7 +39,9 @@ async function createIngested(events: Array<StagedEvent | 'tombstone' | 'bad'>, 
   }
 
   const rows = (table: 'leads' | 'contacts' | 'opportunities') =>
-    pool.any(sql.unsafe`SELECT * FROM ${sql.identifier(['analytics', `crm_${table}_staging`])} ORDER BY event_id`);
+    pool.any(
+      sql.type(anyRow)`SELECT * FROM ${sql.identifier(['analytics', `crm_${table}_staging`])} ORDER BY event_id`,
+    );
   const log = () =>
     pool.any(sql.unsafe`
       SELECT "offset", processing_status AS status, metadata->>'reason' AS reason, ingestion_id AS "runId", schema_id AS "schemaId"
@@ -53,7 +57,7 @@ describe('mode missing', () => {
     expect(await rows('contacts')).toMatchObject([{ event_id: 'new', ingestion_id: replayId }]);
     expect(await log()).toMatchObject([
       { offset: 0, status: 'processed', runId },
-      { offset: 1, status: 'dead', runId },
+      { offset: 1, status: 'dead', runId: replayId },
       { offset: 2, status: 'skipped', reason: 'duplicate', runId },
       { offset: 3, status: 'processed', runId: replayId },
     ]);
