@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
+import type { LaneWork } from '../../activities/lane-ranges.ts';
 import type { LaneObserver, LogReader, SuppressionList } from '../../activities/ports.ts';
 import { type LaneDeps, runLane } from '../../activities/run-lane.ts';
 import { NOBODY } from '../../activities/suppression.ts';
@@ -10,7 +11,7 @@ import { createLogReader } from '../../adapters/kafka/reader.ts';
 import { createEventDecoder, registerSchemas } from '../../adapters/registry/index.ts';
 import type { BreakerPolicy } from '../../domain/breaker.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
-import type { LaneInput, LaneProgress, LaneResult } from '../../workflows/contracts.ts';
+import type { LaneProgress, LaneResult } from '../../workflows/contracts.ts';
 import { required } from './database.ts';
 import { createTestStore } from './lane-store.ts';
 
@@ -113,10 +114,10 @@ export async function createLaneHarness(
   };
 
   /** Starts a lane over partitions of the topics; `stop` ends it like a pause does. */
-  async function startLane(topics: readonly string[], over: Partial<LaneInput> = {}) {
+  async function startLane(topics: readonly string[], over: Partial<LaneWork> = {}) {
     const abort = new AbortController();
     let latest: LaneProgress | null = null;
-    const input: LaneInput = {
+    const input: LaneWork = {
       runId,
       lane: 0,
       consumerGroup: 'group',
@@ -145,7 +146,7 @@ export async function createLaneHarness(
   }
 
   /** Runs a lane until it has read what the topics hold now. */
-  async function drain(topics: readonly string[], over: Partial<LaneInput> = {}): Promise<LaneResult> {
+  async function drain(topics: readonly string[], over: Partial<LaneWork> = {}): Promise<LaneResult> {
     const lane = await startLane(topics, over);
     const failed = lane.ended.then(() => null);
     await Promise.race([failed, expect.poll(() => lagOf(topics), { timeout: 120_000, interval: 50 }).toBe(0)]);
