@@ -1,5 +1,12 @@
 import type { ActivityOptions } from '@temporalio/workflow';
-import { BACKGROUND_TASK_QUEUE, type IngestionSettings, LANE_TASK_QUEUE, NON_RETRYABLE } from './contracts.ts';
+import {
+  BACKGROUND_TASK_QUEUE,
+  type IngestionSettings,
+  LANE_TASK_QUEUE,
+  NON_RETRYABLE,
+  REPLAY_TASK_QUEUE,
+} from './contracts.ts';
+import { REPLAY_NON_RETRYABLE } from './replay-contracts.ts';
 
 /** The watch and the mirror run for so long each time, in milliseconds, so that they hardly appear in the history. */
 export const LONG_RUN_MS = 3_600_000;
@@ -88,3 +95,23 @@ export const redriveSliceOptions: ActivityOptions = {
 
 /** PostgreSQL must know how a redrive ended, however long that takes. */
 export const moveRedriveOptions: ActivityOptions = { startToCloseTimeout: '30s', retry: UNTIL_IT_WORKS };
+
+/** Looks at every file or partition that is asked for, however many there are. */
+export const planReplayOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: '24h',
+  heartbeatTimeout: '30s',
+  retry: { ...UNTIL_IT_WORKS, nonRetryableErrorTypes: [...REPLAY_NON_RETRYABLE] },
+};
+
+/** One slice of a part of a replay. */
+export const replaySliceOptions: ActivityOptions = {
+  taskQueue: REPLAY_TASK_QUEUE,
+  startToCloseTimeout: 60_000 + GRACE_MS,
+  heartbeatTimeout: '10s',
+  retry: { ...UNTIL_IT_WORKS, maximumInterval: '8s', nonRetryableErrorTypes: [...REPLAY_NON_RETRYABLE] },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+};
+
+/** PostgreSQL must know how a replay ended, however long that takes. The report is made with the last word. */
+export const moveReplayOptions: ActivityOptions = { startToCloseTimeout: '5m', retry: UNTIL_IT_WORKS };

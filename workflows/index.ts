@@ -3,4 +3,5 @@ export { auditWorkflow } from './audit.ts';
 export { ingestionWorkflow } from './ingestion.ts';
 export { parkedReplayWorkflow } from './parked-replay.ts';
 export { redriveWorkflow } from './redrive.ts';
+export { replayWorkflow } from './replay.ts';
 export { sweepWorkflow } from './sweep.ts';
