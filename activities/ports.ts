@@ -82,6 +82,15 @@ export interface LogReader {
   /** Partitions of those of the topics that exist, in order of topic and partition. */
   partitions(topics: readonly string[]): Promise<TopicPartition[]>;
   bounds(partitions: readonly TopicPartition[]): Promise<PartitionBounds[]>;
+  /**
+   * The offset of the first record of a time or later, null where there is none. By the records' own timestamps, which
+   * producers may set: records of other times can lie on either side.
+   * @param time epoch milliseconds
+   */
+  offsetsAt(
+    partitions: readonly TopicPartition[],
+    time: number,
+  ): Promise<Array<TopicPartition & { offset: number | null }>>;
   /** The record at exactly this offset, or null where there is none (any more). */
   readOne(at: TopicPartition & { offset: number }): Promise<LogRecord | null>;
 }

@@ -22,6 +22,7 @@ export class ReplayModel {
   /** Why it can't go on. */
   failure: unknown = null;
   readonly #slices = new Map<number, CancellationScope>();
+  readonly #planning = new CancellationScope();
   #workingSince: number | null = null;
 
   constructor(input: ReplayInput) {
@@ -39,7 +40,9 @@ export class ReplayModel {
     };
   }
 
-  plan(parts: number): void {
+  /** @param divide is cancelled with the replay */
+  async plan(divide: () => Promise<{ parts: number }>): Promise<void> {
+    const { parts } = await this.#planning.run(divide);
     this.state.parts = parts;
     this.planned = true;
   }
@@ -68,6 +71,7 @@ export class ReplayModel {
 
   cancel(): void {
     this.cancelled = true;
+    this.#planning.cancel();
     this.interrupt();
   }
 

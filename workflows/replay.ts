@@ -84,11 +84,12 @@ async function plan(replay: ReplayModel): Promise<void> {
     return;
   }
   try {
-    const { parts } = await planReplay({ replayId: replay.input.replayId });
-    replay.plan(parts);
+    await replay.plan(() => planReplay({ replayId: replay.input.replayId }));
     await move(replay, 'running');
   } catch (error) {
-    replay.failure = error;
+    if (!(replay.cancelled && isCancellation(error))) {
+      replay.failure = error;
+    }
   }
 }
 

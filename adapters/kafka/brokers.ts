@@ -23,11 +23,14 @@ export interface Brokers {
    * @throws BrokerUnreachableError when none answers
    */
   metadata(topics: readonly string[]): Promise<ClusterMetadata>;
-  /** @throws BrokerUnreachableError */
+  /**
+   * @param which milliseconds since the epoch for the first record of that time or later
+   * @throws BrokerUnreachableError
+   */
   listOffsets(
     nodeId: number,
     partitions: ReadonlyArray<{ topic: string; partition: number }>,
-    which: 'earliest' | 'latest',
+    which: 'earliest' | 'latest' | number,
   ): Promise<ListedOffset[]>;
   /**
    * The answer names topics. Fetch requests have a connection of their own: one that waits at the broker delays no other
@@ -117,7 +120,8 @@ export function openBrokers(options: { seeds: readonly Address[]; settings: Sett
     metadata,
 
     async listOffsets(nodeId, partitions, which) {
-      const request = listOffsetsRequest(partitions, which === 'earliest' ? EARLIEST : LATEST);
+      const timestamp = typeof which === 'number' ? which : which === 'earliest' ? EARLIEST : LATEST;
+      const request = listOffsetsRequest(partitions, timestamp);
       return (await ask(addressOf(nodeId), () => request)).offsets;
     },
 

@@ -40,6 +40,7 @@ export function createLogReader(client: KafkaClient, options: Partial<ReaderLimi
     open: (ranges) => openSession(ranges, limits, client.openBrokers(), boundsOf, client.log),
     partitions: (topics) => persistently(() => askPartitions(brokers, topics)),
     bounds: boundsOfAll,
+    offsetsAt: (partitions, time) => persistently(() => askOffsetsAt(brokers, partitions, time)),
     readOne: (at) => persistently(() => askRecord(brokers, at)),
     close: () => brokers.close(),
   };
@@ -96,6 +97,20 @@ async function askBounds(brokers: Brokers, partitions: readonly TopicPartition[]
       ...bounds,
       topicId: topicId === NO_TOPIC_ID ? null : topicId,
     };
+  });
+}
+
+async function askOffsetsAt(
+  brokers: Brokers,
+  partitions: readonly TopicPartition[],
+  time: number,
+): Promise<Array<TopicPartition & { offset: number | null }>> {
+  const leaders = await leadersOf(brokers, partitions);
+  const groups = [...Map.groupBy(partitions, (partition) => leaders(partition).leader)];
+  const answers = await Promise.all(groups.map(([leader, led]) => brokers.listOffsets(leader, led, time)));
+  return answers.flat().map(({ topic, partition, errorCode, offset }) => {
+    if (errorCode !== ERROR.NONE) throw new Error(`${partitionName({ topic, partition })}: ${errorWords(errorCode)}`);
+    return { topic, partition, offset: offset < 0 ? null : offset };
   });
 }
 

@@ -12,6 +12,7 @@ export interface ListedOffset {
   topic: string;
   partition: number;
   errorCode: number;
+  /** -1 when no record is of the time or later. */
   offset: number;
 }
 
@@ -20,10 +21,13 @@ export interface ListOffsetsAnswer {
   offsets: ListedOffset[];
 }
 
-/** Asks the leader of these partitions for their ends or their beginnings. */
+/**
+ * Asks the leader of these partitions for their ends, their beginnings, or their first records of a time or later.
+ * @param timestamp LATEST, EARLIEST, or milliseconds since the epoch
+ */
 export const listOffsetsRequest = (
   partitions: ReadonlyArray<{ topic: string; partition: number }>,
-  timestamp: typeof LATEST | typeof EARLIEST,
+  timestamp: number,
 ) => protocolRequest('ListOffsets', VERSION, (writer) => write(writer, partitions, timestamp), read);
 
 function write(
