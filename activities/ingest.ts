@@ -150,6 +150,7 @@ export function refused(
 }
 
 function toBatchSlice(slice: LogSlice, range: ClaimedRange): BatchSlice {
+  const [first] = slice.records;
   const last = slice.records.at(-1);
   return {
     range,
@@ -157,6 +158,7 @@ function toBatchSlice(slice: LogSlice, range: ClaimedRange): BatchSlice {
     next: slice.next,
     records: slice.records.length,
     absent: slice.next - slice.from - slice.records.length,
+    firstTimestamp: first !== undefined && first.timestamp >= 0 ? first.timestamp : null,
     last: last === undefined ? null : fingerprintOf(last),
   };
 }

@@ -82,6 +82,12 @@ export interface LogReader {
   /** Partitions of those of the topics that exist, in order of topic and partition. */
   partitions(topics: readonly string[]): Promise<TopicPartition[]>;
   bounds(partitions: readonly TopicPartition[]): Promise<PartitionBounds[]>;
+  /** The record at exactly this offset, or null where there is none (any more). */
+  readOne(at: TopicPartition & { offset: number }): Promise<LogRecord | null>;
+}
+
+/** A log that can be asked by time. */
+export interface LogTimes {
   /**
    * The offset of the first record of a time or later, null where there is none. By the records' own timestamps, which
    * producers may set: records of other times can lie on either side.
@@ -91,8 +97,6 @@ export interface LogReader {
     partitions: readonly TopicPartition[],
     time: number,
   ): Promise<Array<TopicPartition & { offset: number | null }>>;
-  /** The record at exactly this offset, or null where there is none (any more). */
-  readOne(at: TopicPartition & { offset: number }): Promise<LogRecord | null>;
 }
 
 /** The wanted offset is not in the partition (any more). */
@@ -226,6 +230,8 @@ export interface BatchSlice {
   records: number;
   /** next - from - records. */
   absent: number;
+  /** Of the first record, in epoch milliseconds; null when it has none, or the slice has no record. */
+  firstTimestamp: number | null;
   /** Of the last record in the slice, null when it has none. */
   last: Fingerprint | null;
 }
@@ -384,7 +390,11 @@ export interface Store {
 
 export interface Runs {
   /** Registers a run; the same id twice is one run. */
-  start(run: { runId: string; kind: 'live' | 'retry' | 'redrive' | 'parked' | 'replay' | 'backfill'; scope: string }): Promise<void>;
+  start(run: {
+    runId: string;
+    kind: 'live' | 'retry' | 'redrive' | 'parked' | 'replay' | 'backfill';
+    scope: string;
+  }): Promise<void>;
   finish(runId: string, outcome: 'stopped' | 'failed'): Promise<void>;
 }
 

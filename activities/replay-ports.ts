@@ -1,10 +1,37 @@
 /** Requests to read ranges of logs or files, and how they went, as PostgreSQL keeps them. */
+import type { DryRunFindings } from '../domain/dry-run-findings.ts';
 import type { EventFilter } from '../domain/event-filter.ts';
-import type { ReplaySelection } from '../domain/replay-selection.ts';
 import type { LaneTotals } from '../workflows/contracts.ts';
 import type { ReplayMove, ReplaySpeed } from '../workflows/replay-contracts.ts';
-import type { OpenedFile } from './file-ports.ts';
+import type { FileLocation, FileReading, OpenedFile } from './file-ports.ts';
 import type { LaneStore, TopicPartition, WriteMode } from './ports.ts';
+
+/** A piece of a topic; what is left out has no limit. */
+export interface OffsetRange {
+  topic: string;
+  /** All of them when left out. */
+  partition?: number | undefined;
+  from?: number | undefined;
+  /** Exclusive. */
+  to?: number | undefined;
+}
+
+/** Times are ISO 8601, and mean the timestamps of the records. */
+export type ReplaySelection =
+  | { by: 'offsets'; ranges: readonly OffsetRange[] }
+  | { by: 'time'; topics: readonly string[]; from?: string | undefined; to?: string | undefined }
+  /** Whatever an earlier run read. */
+  | { by: 'run'; runId: string }
+  /** Whole topics, window after window. */
+  | {
+      by: 'windows';
+      topics: readonly string[];
+      order: 'oldest-first' | 'newest-first';
+      windowHours: number;
+      from?: string | undefined;
+      to?: string | undefined;
+    }
+  | { by: 'files'; location: FileLocation; reading: FileReading };
 
 export type ReplayMode = WriteMode | 'dry-run';
 
@@ -83,26 +110,6 @@ export interface ReplayReport {
   offsetsPerSecond: number;
   /** Only of a dry run. */
   findings: DryRunFindings | null;
-}
-
-/** What a dry run would have done. Coordinates and names of columns, never values. */
-export interface DryRunFindings {
-  insert: Finding;
-  update: Finding;
-  ignore: Finding;
-  conflict: Finding;
-  filtered: Finding;
-  fail: Finding;
-  /** Rows that differ, by column. */
-  columns: Record<string, number>;
-  /** Events that fail, by code. */
-  codes: Record<string, number>;
-}
-
-export interface Finding {
-  events: number;
-  /** The first of them. */
-  samples: Array<TopicPartition & { offset: number }>;
 }
 
 export interface ReplayStanding {

@@ -71,6 +71,9 @@ COMMENT ON COLUMN analytics.crm_overwritten_rows.entity IS 'As in crm_event_ledg
 COMMENT ON COLUMN analytics.crm_overwritten_rows.replaced_by IS 'The run.';
 CREATE INDEX crm_overwritten_rows__event ON analytics.crm_overwritten_rows (event_id);
 
+ALTER TABLE analytics.crm_positions ADD COLUMN first_timestamp BIGINT;
+COMMENT ON COLUMN analytics.crm_positions.first_timestamp IS 'Of the first record that was read, in milliseconds; NULL before 0.3.0.';
+
 -- ---------------------------------------------------------------- lineage
 
 ALTER TABLE analytics.crm_events_log ADD COLUMN schema_id INTEGER;

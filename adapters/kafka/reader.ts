@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogReader, LogRecord, PartitionBounds, TopicPartition } from '../../activities/ports.ts';
+import type { LogReader, LogRecord, LogTimes, PartitionBounds, TopicPartition } from '../../activities/ports.ts';
 import { backoffMs } from './backoff.ts';
 import type { Brokers } from './brokers.ts';
 import type { KafkaClient } from './client.ts';
@@ -9,7 +9,7 @@ import { ERROR, errorWords, TOPIC_GONE } from './protocol/errors.ts';
 import { NO_TOPIC_ID, type TopicMetadata } from './protocol/metadata.ts';
 import { type KafkaLogSession, openSession } from './session.ts';
 
-export interface KafkaLogReader extends LogReader {
+export interface KafkaLogReader extends LogReader, LogTimes {
   open(...ranges: Parameters<LogReader['open']>): KafkaLogSession;
   /** Closes the connections for questions; sessions close their own. */
   close(): void;

@@ -27,3 +27,19 @@ const chainSums = {
 } satisfies Record<keyof ChainSums, z.ZodNumber>;
 
 export const chainSumsRow = z.object(chainSums);
+
+/** What a batch did with one range. */
+export const sliceCountsRow = chainSumsRow.omit({ records: true, batches: true }).extend({ changed: z.number() });
+
+export const NO_COUNTS: z.infer<typeof sliceCountsRow> = {
+  stored: 0,
+  skipped: 0,
+  conflicts: 0,
+  filtered: 0,
+  failed: 0,
+  dead: 0,
+  tombstones: 0,
+  parked: 0,
+  absent: 0,
+  changed: 0,
+};

@@ -18,17 +18,15 @@ import { z } from 'zod';
 import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import { type BatchColumns, toColumns } from './batch-columns.ts';
-import { chainSumsRow } from './chain-sums.ts';
+import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { firstReading, isKnown, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 
-const sliceCounts = chainSumsRow.omit({ records: true, batches: true }).extend({ changed: z.number() });
-
 const writtenRow = z.object({
-  slices: z.array(sliceCounts),
+  slices: z.array(sliceCountsRow),
   events: z.array(
     z.object({
       eventType: z.enum([...EVENT_TYPES, 'unknown']),
@@ -76,7 +74,7 @@ export async function writeBatch(connection: DatabasePoolConnection, batch: Batc
 export async function committedBatch(connection: DatabasePoolConnection, batch: Batch): Promise<BatchResult | null> {
   const { slices } = batch;
   const rows = await guarded(() =>
-    connection.any(sql.type(sliceCounts)`
+    connection.any(sql.type(sliceCountsRow)`
       SELECT b.stored, b.skipped, b.conflicts, b.filtered, b.failed, b.dead, b.tombstones, b.absent, b.parked, b.changed
       FROM unnest(
         ${bigints(sliceColumn(slices, (s) => s.range.positionId))},
@@ -110,17 +108,19 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading) {
         ${bigints(tombstones)},
         ${bigints(parkedOf(columns, slices.length))},
         ${bigints(sliceColumn(slices, (s) => s.absent))},
+        ${bigints(sliceColumn(slices, (s) => s.firstTimestamp))},
         ${bigints(sliceColumn(slices, (s) => s.last?.offset ?? null))},
         ${bigints(sliceColumn(slices, (s) => s.last?.timestamp ?? null))},
         ${bigints(sliceColumn(slices, (s) => s.last?.checksum ?? null))}
       ) WITH ORDINALITY AS s(
         position_id, epoch, source_id, topic, incarnation, partition, from_offset, next_offset, records, tombstones,
-        parked, absent, last_offset, last_timestamp, last_checksum, slice
+        parked, absent, first_timestamp, last_offset, last_timestamp, last_checksum, slice
       )
     ),
     fence AS (
       UPDATE analytics.crm_positions p
       SET next_offset = s.next_offset,
+          first_timestamp = COALESCE(p.first_timestamp, s.first_timestamp),
           last_offset = COALESCE(s.last_offset, p.last_offset),
           last_timestamp = COALESCE(s.last_timestamp, p.last_timestamp),
           last_checksum = COALESCE(s.last_checksum, p.last_checksum),

@@ -1,0 +1,143 @@
+import { ApplicationFailure, activityInfo } from '@temporalio/activity';
+import { addTotals, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
+import type {
+  ReplayMoveInput,
+  ReplayPlanInput,
+  ReplayPlanned,
+  ReplaySliceInput,
+  ReplaySliceResult,
+} from '../workflows/replay-contracts.ts';
+import { withSafeFailures } from './application-failure.ts';
+import type { OpenedFile } from './file-ports.ts';
+import { heartbeating } from './heartbeating.ts';
+import { LogReplacedError } from './lane-ranges.ts';
+import type { Store } from './ports.ts';
+import { createReplayPace } from './replay-pace.ts';
+import { InvalidSelectionError, planReplay, type ReplayPlanDeps } from './replay-plan.ts';
+import type { LiveLag, Replay, ReplayPart, Replays } from './replay-ports.ts';
+import { type LaneDeps, runLane } from './run-lane.ts';
+
+export interface ReplayDeps {
+  replays: Replays;
+  runs: Store['runs'];
+  plan: Omit<ReplayPlanDeps, 'replays'>;
+  consumerGroup: string;
+  /** What a lane of a replay works with; of a file with the reader and decoder for files. */
+  laneDepsFor(replay: { replayId: string; part: number; file: OpenedFile | null }): LaneDeps;
+  lag: LiveLag;
+  /** Live reading that is so many events behind goes first; 0 never does. */
+  yieldLag: number;
+  /** Told what a slice did. */
+  onRead(replay: Pick<Replay, 'kind' | 'mode'>, totals: LaneTotals): void;
+}
+
+/** Makes the activities of replays and backfills, by the queue that they belong to. */
+export function createReplayActivities(deps: ReplayDeps) {
+  const { replays, runs } = deps;
+
+  async function existing(replayId: string): Promise<Replay> {
+    const replay = await replays.get(replayId);
+    if (replay === null) {
+      throw ApplicationFailure.nonRetryable(`there is no replay ${replayId}`, 'UnknownReplay');
+    }
+    return replay;
+  }
+
+  return {
+    /** Resolves what was asked for to parts with fixed ends. Safe to do again until it has begun. */
+    planReplay: withSafeFailures(async ({ replayId }: ReplayPlanInput): Promise<ReplayPlanned> => {
+      const { selection } = await existing(replayId);
+      let where = '';
+      try {
+        return await heartbeating(
+          async (signal) => {
+            const plan = await planReplay({ ...deps.plan, replays }, selection, {
+              signal,
+              onProgress: (now) => {
+                where = now;
+              },
+            });
+            return { parts: await replays.divide(replayId, plan.parts, plan.topicIds) };
+          },
+          () => where,
+        );
+      } catch (error) {
+        throw error instanceof InvalidSelectionError
+          ? ApplicationFailure.nonRetryable(error.message, 'InvalidSelection')
+          : error;
+      }
+    }),
+
+    /** Reads one part for a while, through a lane like any other. */
+    replaySlice: withSafeFailures(async (input: ReplaySliceInput): Promise<ReplaySliceResult> => {
+      const replay = await existing(input.replayId);
+      const part = await replays.part(input.replayId, input.part);
+      if (part === null) {
+        throw ApplicationFailure.nonRetryable(`replay ${input.replayId} has no part ${input.part}`, 'UnknownReplay');
+      }
+      const earlier: LaneTotals = activityInfo().heartbeatDetails?.totals ?? NO_TOTALS;
+      let latest: { totals: LaneTotals } = { totals: earlier };
+      try {
+        const { reason, totals } = await heartbeating(
+          (signal) =>
+            readPart(deps, input, replay, part, signal, (progress) => {
+              latest = { ...progress, totals: addTotals(earlier, progress.totals) };
+            }),
+          () => latest,
+        );
+        deps.onRead(replay, totals);
+        return { finished: reason === 'finished', totals: addTotals(earlier, totals) };
+      } catch (error) {
+        throw error instanceof LogReplacedError ? ApplicationFailure.nonRetryable(error.message, 'LogReplaced') : error;
+      }
+    }),
+
+    /** Tells PostgreSQL how a replay stands; its first word registers the run whose id the rows carry. */
+    moveReplay: withSafeFailures(async ({ replayId, to, reason }: ReplayMoveInput): Promise<void> => {
+      const { kind, mode } = await existing(replayId);
+      if (to === 'running' && mode !== 'dry-run') {
+        await runs.start({ runId: replayId, kind, scope: deps.consumerGroup });
+      }
+      await replays.move(replayId, to, reason ?? null);
+      if (to !== 'running' && to !== 'paused') {
+        await runs.finish(replayId, to === 'failed' ? 'failed' : 'stopped');
+      }
+    }),
+  };
+}
+
+function readPart(
+  deps: ReplayDeps,
+  { replayId, consumerGroup, part: number, ratePerSecond, sliceMs }: ReplaySliceInput,
+  { mode, filter }: Replay,
+  { topic, partition, from, to, sourceId, file }: ReplayPart,
+  signal: AbortSignal,
+  report: Parameters<typeof runLane>[2]['report'],
+) {
+  const lane = deps.laneDepsFor({ replayId, part: number, file });
+  const store = mode === 'dry-run' ? { ...lane.store, openLane: () => deps.replays.openDryLane(replayId) } : lane.store;
+  return runLane(
+    { ...lane, store, options: { ...lane.options, maxRecords: batchSize(lane.options.maxRecords, ratePerSecond) } },
+    {
+      runId: replayId,
+      lane: number,
+      consumerGroup,
+      partitions: [{ topic, partition }],
+      startPosition: 'earliest',
+      outOfRange: 'earliest',
+      sliceMs,
+      ranges: { scope: replayId, parts: [{ topic, partition, sourceId, from, to }] },
+      // A dry run parks nothing and keeps no failure, like the modes that only write rows again.
+      mode: mode === 'dry-run' ? 'restore' : mode,
+      only: filter,
+    },
+    { signal, report, pace: createReplayPace({ ratePerSecond, lag: deps.lag, yieldLag: deps.yieldLag }) },
+  );
+}
+
+/** Some batches a second, so that a slow replay does not work in bursts. */
+const BATCHES_PER_SECOND = 4;
+
+function batchSize(most: number, ratePerSecond: number | null): number {
+  return ratePerSecond === null ? most : Math.max(1, Math.min(most, Math.ceil(ratePerSecond / BATCHES_PER_SECOND)));
+}
