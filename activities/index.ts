@@ -7,6 +7,7 @@ import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
 import { createParked, type ParkedDeps } from './parked.ts';
 import type { LogReader, Store } from './ports.ts';
 import { createRedriveActivities, type RedriveDeps } from './redrive.ts';
+import { createReplayActivities, type ReplayDeps } from './replay.ts';
 import type { LaneDeps } from './run-lane.ts';
 import { createSweep, type SweepDeps } from './sweep.ts';
 import { createWatchPartitions } from './watch.ts';
@@ -22,6 +23,7 @@ export interface ActivityDeps {
   books: BooksDeps;
   audits: Pick<AuditDeps, 'audits' | 'signer'>;
   redrives: Omit<RedriveDeps, 'store'>;
+  replays: Omit<ReplayDeps, 'runs'>;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
@@ -30,12 +32,16 @@ export interface ActivityDeps {
 export type ActivitiesByQueue = ReturnType<typeof createActivities>;
 
 /** Everything that workflows have done for them, by its name in their histories. */
-export type Activities = ActivitiesByQueue['control'] & ActivitiesByQueue['lanes'] & ActivitiesByQueue['background'];
+export type Activities = ActivitiesByQueue['control'] &
+  ActivitiesByQueue['lanes'] &
+  ActivitiesByQueue['background'] &
+  ActivitiesByQueue['replays'];
 
 export function createActivities(deps: ActivityDeps) {
   const { reader, store, openMirror, laneDepsFor, worker, retries, intervals } = deps;
   const { sweepParked, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
   const { moveRedrive, ...redriveSlices } = createRedriveActivities({ store, ...deps.redrives });
+  const { moveReplay, planReplay, replaySlice } = createReplayActivities({ runs: store.runs, ...deps.replays });
   return {
     control: {
       ...createControl({ reader, store, worker }),
@@ -44,9 +50,11 @@ export function createActivities(deps: ActivityDeps) {
       ...createSweep({ store, ...retries }),
       sweepParked,
       moveRedrive,
+      moveReplay,
       ...createSweepBooks(deps.books),
     },
     lanes: { lane: createLane(laneDepsFor) },
-    background: { replayParked, ...createAudit({ reader, ...deps.audits }), ...redriveSlices },
+    background: { replayParked, ...createAudit({ reader, ...deps.audits }), ...redriveSlices, planReplay },
+    replays: { replaySlice },
   };
 }

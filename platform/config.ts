@@ -129,7 +129,8 @@ export interface Config {
   books: BooksConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
-  worker: { maxLanes: number; host: string; port: number };
+  replays: { yieldLag: number };
+  worker: { maxLanes: number; maxReplayLanes: number; host: string; port: number };
   api: { host: string; port: number; showPersonalData: boolean };
   /** Sentences for the log: variables that are set, unknown, and look like a misspelt one of ours. */
   warnings: string[];
@@ -270,7 +271,13 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       },
       mirrorIntervalMs: values.INGESTION_MIRROR_INTERVAL_MS,
     },
-    worker: { maxLanes: values.WORKER_MAX_LANES, host: values.WORKER_HOST, port: values.WORKER_PORT },
+    replays: { yieldLag: values.REPLAY_YIELD_LAG },
+    worker: {
+      maxLanes: values.WORKER_MAX_LANES,
+      maxReplayLanes: values.WORKER_MAX_REPLAY_LANES,
+      host: values.WORKER_HOST,
+      port: values.WORKER_PORT,
+    },
     api: { host: values.API_HOST, port: values.API_PORT, showPersonalData: values.API_SHOW_PERSONAL_DATA },
   };
 }

@@ -109,6 +109,12 @@ export function createMetrics() {
       labelNames: ['outcome'],
       registers,
     }),
+    replayed: new Counter({
+      name: 'crm_replay_events_total',
+      help: 'Events that replays and backfills read, by outcome: stored, skipped, changed (of those skipped), filtered, failed, dead, parked.',
+      labelNames: ['kind', 'mode', 'outcome'],
+      registers,
+    }),
     sweepEnqueued: new Counter({
       name: 'crm_sweep_enqueued_total',
       help: 'Due retries that the sweep put into the queue, unless they were in it.',

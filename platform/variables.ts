@@ -177,6 +177,14 @@ const retries = {
   ),
 };
 
+const replays = {
+  REPLAY_YIELD_LAG: variable(
+    integer(0, 1_000_000_000, 'events'),
+    '50000',
+    'Replays and backfills wait while live ingestion is so many events behind; 0 never waits.',
+  ),
+};
+
 const books = {
   BOOKS_FOLD_AFTER_HOURS: variable(
     integer(1, 8_784, 'hours'),
@@ -288,6 +296,11 @@ const ingestion = {
 
 const processes = {
   WORKER_MAX_LANES: variable(integer(1, 1_000, 'lanes'), '8', 'Most lanes that one worker process runs.'),
+  WORKER_MAX_REPLAY_LANES: variable(
+    integer(1, 1_000, 'lanes'),
+    '4',
+    'Most lanes of replays and backfills that one worker process runs, beside those of live reading.',
+  ),
   WORKER_HOST: variable(
     text('an address or host name'),
     '127.0.0.1',
@@ -312,6 +325,7 @@ export const VARIABLE_GROUPS = {
   Redis: redis,
   Retries: retries,
   Redrives: redrives,
+  Replays: replays,
   Books: books,
   Temporal: temporal,
   Ingestion: ingestion,
@@ -327,6 +341,7 @@ export const VARIABLES = {
   ...redis,
   ...retries,
   ...redrives,
+  ...replays,
   ...books,
   ...temporal,
   ...ingestion,

@@ -1,11 +1,14 @@
 import type { AuditStore } from '../activities/audit-ports.ts';
 import type { BooksKeeper } from '../activities/books-ports.ts';
 import type { Store } from '../activities/ports.ts';
+import type { Replays } from '../activities/replay-ports.ts';
 import { createAuditStore } from '../adapters/postgres/audits.ts';
 import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
+import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
+import { createReplays } from '../adapters/postgres/replays.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 
@@ -13,6 +16,7 @@ export interface LazyStore {
   store: Store;
   books: BooksKeeper;
   audits: AuditStore;
+  replays: Replays;
   /** Makes the partitions of so many intervals from now on. @returns how many there were to make */
   makePartitionsAhead(ahead: number): Promise<number>;
   /** Resolves when PostgreSQL answers. */
@@ -49,6 +53,10 @@ export function openStore(
     },
     books: forwarded(async () => createBooksKeeper(await pool())),
     audits: forwarded(async () => createAuditStore(await pool())),
+    replays: forwarded(async () => {
+      const open = await pool();
+      return createReplays(open, async (replayId) => openDryLane(open, replayId));
+    }),
     makePartitionsAhead: async (ahead) => createPartitionsAhead(await pool(), Date.now(), ahead, partitionInterval),
     ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),

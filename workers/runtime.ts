@@ -68,6 +68,7 @@ async function work(
       activities,
       workflows: workflowSource(),
       maxLanes: config.worker.maxLanes,
+      maxReplayLanes: config.worker.maxReplayLanes,
       buildId: config.temporal.buildId,
     });
     if (stop.aborted) {

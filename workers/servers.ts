@@ -1,5 +1,8 @@
 /** From configuration to activities: everything a worker reads and writes. */
+
+import { InvalidFileError } from '../activities/file-ports.ts';
 import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
+import { createLiveLag } from '../activities/live-lag.ts';
 import type { SuppressionList } from '../activities/ports.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
 import { NOBODY } from '../activities/suppression.ts';
@@ -11,6 +14,7 @@ import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
 import { observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
 import { observeRedriven } from '../adapters/observe/redrives.ts';
+import { createReplayObserver, observeReplayed } from '../adapters/observe/replay-observer.ts';
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
@@ -94,6 +98,18 @@ export function openServers(
         onOutcomes: (counts) => observeRedriven(metrics, counts),
         settle: settleOver(store.settler, metrics),
       },
+      replays: {
+        replays: database.replays,
+        plan: { reader, topics, files: NO_FILES, chunkBytes: 32 * 2 ** 20 },
+        consumerGroup: config.kafka.consumerGroup,
+        laneDepsFor: ({ replayId, part }) => {
+          const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
+          return { reader, decoder, store, observer, retries: queue, options };
+        },
+        lag: createLiveLag({ positions: store.positions, reader }, config.kafka.consumerGroup),
+        yieldLag: config.replays.yieldLag,
+        onRead: (replay, totals) => observeReplayed(metrics, replay, totals),
+      },
       books: {
         keeper: database.books,
         observer: createBooksObserver(metrics, logger.child({ component: 'books' })),
@@ -119,6 +135,11 @@ export function openServers(
     ],
   };
 }
+
+const NO_FILES = {
+  list: () => Promise.reject(new InvalidFileError('no place for files is configured')),
+  scan: () => Promise.reject(new InvalidFileError('no place for files is configured')),
+};
 
 function laneOptions(config: Config, worker: string, suppression: SuppressionList): LaneOptions {
   const { ingestion } = config;

@@ -1,6 +1,11 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivitiesByQueue } from '../../activities/index.ts';
-import { BACKGROUND_TASK_QUEUE, CONTROL_TASK_QUEUE, LANE_TASK_QUEUE } from '../../workflows/contracts.ts';
+import {
+  BACKGROUND_TASK_QUEUE,
+  CONTROL_TASK_QUEUE,
+  LANE_TASK_QUEUE,
+  REPLAY_TASK_QUEUE,
+} from '../../workflows/contracts.ts';
 
 export interface IngestionWorkersOptions {
   namespace: string;
@@ -12,6 +17,8 @@ export interface IngestionWorkersOptions {
   workflows: Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'>;
   /** Most lanes that this process runs at once. */
   maxLanes: number;
+  /** Most lanes of replays and backfills beside them. */
+  maxReplayLanes: number;
   /** With a build id the workers are versions of a deployment, and get work when theirs is the current one. */
   buildId: string | null;
 }
@@ -28,12 +35,12 @@ export interface IngestionWorkers {
   shutdown(): void;
 }
 
-/** The workers of a process: workflows and control, lanes, and long work beside them, so that none starves another. */
+/** The workers of a process: workflows and control, lanes, long work beside them, and replays, so that none starves another. */
 export async function createIngestionWorkers(
   connection: NativeConnection,
-  { namespace, identity, activities, workflows, maxLanes, buildId }: IngestionWorkersOptions,
+  { namespace, identity, activities, workflows, maxLanes, maxReplayLanes, buildId }: IngestionWorkersOptions,
 ): Promise<IngestionWorkers> {
-  const { control, lanes, background } = activities;
+  const { control, lanes, background, replays } = activities;
   const common: Partial<WorkerOptions> = {
     connection,
     namespace,
@@ -73,6 +80,13 @@ export async function createIngestionWorkers(
       taskQueue: BACKGROUND_TASK_QUEUE,
       activities: background,
       maxConcurrentActivityTaskExecutions: MAX_BACKGROUND,
+    }),
+    await Worker.create({
+      ...common,
+      taskQueue: REPLAY_TASK_QUEUE,
+      activities: replays,
+      maxConcurrentActivityTaskExecutions: maxReplayLanes,
+      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
     }),
   ];
   const shutdown = () => {

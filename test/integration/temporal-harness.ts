@@ -36,9 +36,10 @@ export async function openPlayground(address: string, identity: string): Promise
       const workers = await createIngestionWorkers(connection, {
         namespace,
         identity,
-        activities: { control: activities, lanes: activities, background: activities },
+        activities: { control: activities, lanes: activities, background: activities, replays: activities },
         workflows: { workflowBundle },
         maxLanes: 8,
+        maxReplayLanes: 4,
         buildId: null,
       });
       const running = workers.run();
