@@ -103,31 +103,40 @@ $$;
 CREATE FUNCTION analytics.crm_attach_drained(
     parent TEXT, fallback TEXT, draining TEXT, lower_at TIMESTAMPTZ, upper_at TIMESTAMPTZ
 ) RETURNS BIGINT
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- The DEFAULT partition is empty by its statistics, for which the planner would compare every row with every other.
+SET enable_nestloop = off
+SET enable_mergejoin = off
+AS $$
 DECLARE
     name TEXT := analytics.crm_partition_name(parent, lower_at, upper_at);
     key TEXT;
+    same TEXT;
     moved BIGINT;
 BEGIN
+    SELECT k.conname, string_agg(format('c.%1$I = d.%1$I', a.attname), ' AND ') || ' AND c *= d' INTO STRICT key, same
+    FROM pg_constraint k
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    WHERE k.conrelid = format('analytics.%I', draining)::regclass AND k.contype = 'p'
+    GROUP BY k.conname;
     PERFORM pg_advisory_xact_lock(hashtext('analytics.crm_ensure_partition'));
     EXECUTE format('LOCK TABLE ONLY analytics.%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     EXECUTE format('LOCK TABLE analytics.%I IN ACCESS EXCLUSIVE MODE', fallback);
     -- What was changed or deleted since it was copied, then what is new or was changed.
     EXECUTE format(
-        'DELETE FROM analytics.%1$I c WHERE NOT EXISTS (SELECT 1 FROM analytics.%2$I d WHERE d *= c)', draining, fallback
+        'DELETE FROM analytics.%1$I c WHERE NOT EXISTS (SELECT 1 FROM analytics.%2$I d WHERE %3$s)',
+        draining, fallback, same
     );
     EXECUTE format(
-        'INSERT INTO analytics.%1$I SELECT d.* FROM analytics.%2$I d WHERE d.event_timestamp >= %3$L'
-        || ' AND d.event_timestamp < %4$L AND NOT EXISTS (SELECT 1 FROM analytics.%1$I c WHERE c *= d)',
-        draining, fallback, lower_at, upper_at
+        'INSERT INTO analytics.%1$I SELECT d.* FROM analytics.%2$I d WHERE d.event_timestamp >= %4$L'
+        || ' AND d.event_timestamp < %5$L AND NOT EXISTS (SELECT 1 FROM analytics.%1$I c WHERE %3$s)',
+        draining, fallback, same, lower_at, upper_at
     );
     EXECUTE format(
         'DELETE FROM analytics.%I WHERE event_timestamp >= %L AND event_timestamp < %L', fallback, lower_at, upper_at
     );
     GET DIAGNOSTICS moved = ROW_COUNT;
     -- The writer knows the key of the log by its name.
-    SELECT conname INTO STRICT key FROM pg_constraint
-    WHERE conrelid = format('analytics.%I', draining)::regclass AND contype = 'p';
     EXECUTE format('ALTER TABLE analytics.%I RENAME CONSTRAINT %I TO %I', draining, key, name || '_pkey');
     EXECUTE format('ALTER TABLE analytics.%I RENAME TO %I', draining, name);
     EXECUTE format(

@@ -4,7 +4,9 @@
  */
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
+import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
 import type { Entity } from '../../domain/events.ts';
+import { instants, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 
 export type PartitionInterval = 'day' | 'month';
@@ -14,11 +16,14 @@ export const PARTITIONED_TABLES = {
   contact: 'crm_contacts_staging',
   opportunity: 'crm_opportunities_staging',
   log: 'crm_events_log',
-} as const;
+} as const satisfies Record<Entity | 'log', PartitionedTable>;
 
-type Table = (typeof PARTITIONED_TABLES)[keyof typeof PARTITIONED_TABLES];
+type Table = PartitionedTable;
 
 const DAY_MS = 86_400_000;
+
+/** How long the keeper may not know that a partition was retired; what is written there meanwhile is drained again. */
+const ASK_AGAIN_MS = 5_000;
 
 export interface PartitionKeeper {
   /**
@@ -33,16 +38,35 @@ export function dayOf(time: number): number {
   return time - (((time % DAY_MS) + DAY_MS) % DAY_MS);
 }
 
-/** Keeps what it learned for as long as the process lives; share one among all lanes. */
+/** Keeps what it learned until a partition is retired somewhere; share one among all lanes. */
 export function createPartitionKeeper(interval: PartitionInterval): PartitionKeeper {
   const seen = new Map<Table, Set<number>>(
     Object.values(PARTITIONED_TABLES).map((table) => [table, new Set<number>()]),
   );
 
+  let retired = 0;
+  let askedAt = 0;
+
+  /** A late event for a retired partition must not end up in the DEFAULT partition. */
+  async function forgetRetired(connection: CommonQueryMethods): Promise<void> {
+    if (Date.now() - askedAt < ASK_AGAIN_MS) {
+      return;
+    }
+    askedAt = Date.now();
+    const latest = await lastRetired(connection);
+    if (latest !== retired) {
+      retired = latest;
+      for (const days of seen.values()) {
+        days.clear();
+      }
+    }
+  }
+
   async function ensure(
     connection: CommonQueryMethods,
     needed: ReadonlyMap<Entity | 'log', ReadonlySet<number>>,
   ): Promise<void> {
+    await forgetRetired(connection);
     for (const [kind, days] of needed) {
       const table = PARTITIONED_TABLES[kind];
       const known = seen.get(table) ?? new Set();
@@ -58,8 +82,16 @@ export function createPartitionKeeper(interval: PartitionInterval): PartitionKee
   return { ensure };
 }
 
+function lastRetired(connection: CommonQueryMethods): Promise<number> {
+  return guarded(() =>
+    connection.oneFirst(sql.type(z.object({ last: z.number() }))`
+      SELECT COALESCE(max(retired_id), 0) AS last FROM analytics.crm_retired WHERE how <> 'deleted'
+    `),
+  );
+}
+
 /**
- * Makes sure that `table` has a partition for the day.
+ * Makes sure that `table` has a partition for the day, as far as its DEFAULT partition holds none of that day's rows.
  * @returns whether it had to make one
  * @throws WriteError also when the lock on the table can't be had within two seconds: try again
  */
@@ -80,6 +112,12 @@ export function ensurePartition(
   );
 }
 
+/** A partition that there should be: the one of `table` that holds `at`, in epoch milliseconds. */
+export interface MissingPartition {
+  table: Table;
+  at: number;
+}
+
 /**
  * Makes the partitions of all tables from the one that holds `from` to `ahead` intervals later.
  * @param from epoch milliseconds
@@ -91,16 +129,60 @@ export async function createPartitionsAhead(
   ahead: number,
   interval: PartitionInterval,
 ): Promise<number> {
+  return makePartitions(connection, await missingPartitions(connection, aheadOf(from, ahead, interval)), interval);
+}
+
+/** The partitions that there should be from the one that holds `from` to `ahead` intervals later. */
+export function aheadOf(from: number, ahead: number, interval: PartitionInterval): MissingPartition[] {
+  return PARTITIONED.flatMap((table) => intervalsFrom(from, ahead + 1, interval).map((at) => ({ table, at })));
+}
+
+/**
+ * Times that `count` intervals, beginning with the one that holds `from`, are made for; all in epoch milliseconds. Of a
+ * month its first and its last day: partitions of days may hold one of them and leave the rest.
+ */
+function intervalsFrom(from: number, count: number, interval: PartitionInterval): number[] {
+  const start = dayOf(from);
+  if (interval === 'day') {
+    return Array.from({ length: count }, (_, step) => start + step * DAY_MS);
+  }
+  const [year, month] = [new Date(start).getUTCFullYear(), new Date(start).getUTCMonth()];
+  return Array.from({ length: count }, (_, step) => [
+    Math.max(start, Date.UTC(year, month + step, 1)),
+    Date.UTC(year, month + step + 1, 0),
+  ]).flat();
+}
+
+/** Those of the wanted that no partition holds, in the same order. @throws WriteError */
+export async function missingPartitions(
+  connection: CommonQueryMethods,
+  wanted: readonly MissingPartition[],
+): Promise<MissingPartition[]> {
+  const missing = await guarded(() =>
+    connection.anyFirst(sql.type(z.object({ ord: z.number() }))`
+      WITH existing AS MATERIALIZED (
+        SELECT parent, lower_bound, upper_bound FROM analytics.crm_partitions WHERE NOT is_default
+      )
+      SELECT w.ord
+      FROM unnest(${texts(wanted.map(({ table }) => table))}, ${instants(wanted.map(({ at }) => at))})
+        WITH ORDINALITY AS w(parent, at, ord)
+      WHERE NOT EXISTS (
+        SELECT 1 FROM existing e WHERE e.parent = w.parent AND e.lower_bound <= w.at AND w.at < e.upper_bound
+      )
+    `),
+  );
+  return wanted.filter((_, index) => missing.includes(index + 1));
+}
+
+/** @returns how many were made: somebody else may have been first. @throws WriteError */
+export async function makePartitions(
+  connection: CommonQueryMethods,
+  wanted: readonly MissingPartition[],
+  interval: PartitionInterval,
+): Promise<number> {
   let made = 0;
-  for (const table of Object.values(PARTITIONED_TABLES)) {
-    for (let step = 0; step <= ahead; step += 1) {
-      const start = new Date(dayOf(from));
-      const at =
-        interval === 'day'
-          ? start.getTime() + step * DAY_MS
-          : Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + step, 1);
-      made += (await ensurePartition(connection, table, at, interval)) ? 1 : 0;
-    }
+  for (const { table, at } of wanted) {
+    made += (await ensurePartition(connection, table, at, interval)) ? 1 : 0;
   }
   return made;
 }

@@ -1,0 +1,129 @@
+/**
+ * Retention that no whole partition can go by: rows of an organization that are kept for a shorter time than their
+ * table's, and undated rows of the log, which go by when they were processed. Deleted in small batches at a bounded
+ * pace, each with its row in crm_retired in the same statement.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CommonQueryMethods, sql } from 'slonik';
+import { z } from 'zod';
+import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
+import type { MaintenanceSession } from './maintenance-session.ts';
+
+const BATCH = 2_000;
+/** Between two batches, in milliseconds: at most some 20,000 rows a second. */
+const PAUSE_MS = 100;
+
+/** Rows of one organization in one partition, or (without one) its undated rows. Times as PostgreSQL writes them. */
+const expiredRow = z.object({
+  partition: z.string(),
+  organizationId: z.string().nullable(),
+  cutoff: z.string(),
+  lower: z.string(),
+  upper: z.string(),
+});
+type Expired = z.infer<typeof expiredRow>;
+
+/** @see MaintenanceWork.deleteExpired */
+export async function deleteExpiredRows(session: MaintenanceSession): Promise<void> {
+  for (const table of PARTITIONED) {
+    const expired = [
+      ...(await expiredOfOrganizations(session.connection, table)),
+      ...(await undated(session.connection, table)),
+    ];
+    for (const rows of expired) {
+      await deleteRows(session, table, rows);
+    }
+  }
+}
+
+async function deleteRows(session: MaintenanceSession, table: PartitionedTable, expired: Expired): Promise<void> {
+  let gone = 0;
+  while (!session.signal.aborted) {
+    const [batch] = await session.change(deletion(table, expired));
+    if (batch === undefined || batch.gone === 0) {
+      break;
+    }
+    gone += batch.gone;
+    session.count('rows', batch.gone);
+    await sleep(PAUSE_MS, undefined, { signal: session.signal }).catch(() => undefined);
+  }
+  if (gone > 0) {
+    await session.change(sql.unsafe`ANALYZE ${sql.identifier(['analytics', expired.partition])}`);
+  }
+}
+
+/** What a person puts on hold is left from the next statement on. */
+function deletion(table: PartitionedTable, { partition, organizationId, cutoff, lower, upper }: Expired) {
+  const rows = sql.identifier(['analytics', partition]);
+  const past =
+    organizationId === null
+      ? sql.fragment`t.processed_at < ${cutoff}`
+      : sql.fragment`t.organization_id = ${organizationId} AND t.event_timestamp < ${cutoff}`;
+  return sql.type(z.object({ gone: z.number() }))`
+    WITH gone AS (
+      DELETE FROM ${rows}
+      WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM ${rows} t
+        WHERE ${past} AND NOT EXISTS (
+          SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = t.organization_id
+        )
+        LIMIT ${BATCH}
+      ))
+      RETURNING 1
+    ),
+    counted AS (
+      SELECT count(*) AS rows FROM gone
+    ),
+    more AS (
+      UPDATE analytics.crm_retired r
+      SET rows = r.rows + c.rows, retired_at = clock_timestamp()
+      FROM counted c
+      WHERE c.rows > 0 AND r.parent = ${table} AND r.partition = ${partition} AND r.how = 'deleted'
+        AND r.organization_id IS NOT DISTINCT FROM ${organizationId} AND r.upper_bound = ${upper}
+      RETURNING 1
+    ),
+    first AS (
+      INSERT INTO analytics.crm_retired (parent, partition, organization_id, lower_bound, upper_bound, rows, how)
+      SELECT ${table}, ${partition}, ${organizationId}, ${lower}, ${upper}, c.rows, 'deleted'
+      FROM counted c
+      WHERE c.rows > 0 AND NOT EXISTS (SELECT 1 FROM more)
+    )
+    SELECT rows AS gone FROM counted
+  `;
+}
+
+/** One look at all that is old enough, whatever the number of rules. The DEFAULT partition counts like any other. */
+function expiredOfOrganizations(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly Expired[]> {
+  return connection.any(sql.type(expiredRow)`
+    WITH rule AS MATERIALIZED (
+      SELECT r.organization_id, date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day' AS cutoff
+      FROM analytics.crm_retention r
+      WHERE r.parent = ${table} AND r.organization_id <> '' AND r.keep_days IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = r.organization_id)
+    ),
+    found AS (
+      SELECT DISTINCT t.tableoid AS oid, rule.organization_id, rule.cutoff
+      FROM rule
+      JOIN ${sql.identifier(['analytics', table])} t
+        ON t.organization_id = rule.organization_id AND t.event_timestamp < rule.cutoff
+    )
+    SELECT c.relname::text AS partition, f.organization_id AS "organizationId", f.cutoff::text AS cutoff,
+      COALESCE(p.lower_bound, '-infinity')::text AS lower, least(p.upper_bound, f.cutoff)::text AS upper
+    FROM found f
+    JOIN pg_class c ON c.oid = f.oid
+    JOIN analytics.crm_partitions p ON p.parent = ${table} AND p.partition = c.relname::text
+    ORDER BY lower, f.organization_id
+  `);
+}
+
+function undated(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly Expired[]> {
+  return connection.any(sql.type(expiredRow)`
+    SELECT p.partition, NULL AS "organizationId",
+      (date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day')::text AS cutoff,
+      p.lower_bound::text AS lower, p.upper_bound::text AS upper
+    FROM analytics.crm_retention r
+    JOIN analytics.crm_partitions p ON p.parent = r.parent
+    WHERE r.parent = ${table} AND r.organization_id = '' AND r.keep_days IS NOT NULL
+      AND p.lower_bound = '-infinity' AND p.upper_bound < 'infinity'
+  `);
+}
