@@ -28,18 +28,18 @@ const flag = sql.type(z.object({ mine: z.boolean() }));
  * Does a step over a connection of its own while nobody else does one.
  * @throws MaintenanceBusyError, WriteError
  */
-export function alone(
+export async function alone(
   pool: DatabasePool,
   { dryRun, maintenanceWindow, signal, progress }: StepOptions,
   step: (session: MaintenanceSession) => Promise<void>,
 ): Promise<StepReport> {
-  return guarded(() =>
+  const done = await guarded(() =>
     pool.connect(async (connection) => {
       if (!(await connection.oneFirst(flag`SELECT pg_try_advisory_lock(${LOCK}) AS mine`))) {
-        throw new MaintenanceBusyError();
+        return null;
       }
       const report: StepReport = { counts: {}, statements: [], notes: [] };
-      let done = 0;
+      let progressed = 0;
       try {
         await step({
           connection,
@@ -57,8 +57,8 @@ export function alone(
           },
           count(what, by) {
             report.counts[what] = (report.counts[what] ?? 0) + by;
-            done += by;
-            progress(done);
+            progressed += by;
+            progress(progressed);
           },
           note: (sentence) => report.notes.push(sentence),
         });
@@ -69,6 +69,10 @@ export function alone(
       }
     }),
   );
+  if (done === null) {
+    throw new MaintenanceBusyError();
+  }
+  return done;
 }
 
 /** A statement as a person would type it. */
