@@ -171,7 +171,7 @@ export function identitiesOf(sums: ChainSums, moves: readonly Moved[], tables: T
 export function ledgerIdentity(sums: ChainSums, moves: readonly Moved[], ledgerRows: number): Identity {
   return {
     name: 'stored',
-    meaning: 'Stored in the chain, with the moves to processed = event ids in the ledger.',
+    meaning: 'Stored in the chain, with the moves to processed = event ids in the ledger, and those pruned from it.',
     booked: sums.stored + netMoves(moves, 'processed'),
     counted: ledgerRows,
   };

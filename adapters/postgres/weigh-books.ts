@@ -50,7 +50,8 @@ export function identitiesWithLedger(connection: CommonQueryMethods): Promise<Id
     await snapshot.query(sql.unsafe`SELECT set_config('statement_timeout', ${LEDGER_COUNT_TIMEOUT}, true)`);
     const { sums, moves, identities } = await weigh(snapshot);
     const rows = await snapshot.oneFirst(sql.type(z.object({ rows: z.number() }))`
-      SELECT count(*) AS rows FROM analytics.crm_event_ledger
+      SELECT (SELECT count(*) FROM analytics.crm_event_ledger)
+        + (SELECT COALESCE(sum(rows), 0)::bigint FROM analytics.crm_ledger_prunes) AS rows
     `);
     return [...identities, ledgerIdentity(sums, moves, rows)];
   });
