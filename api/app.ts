@@ -22,6 +22,7 @@ import { healthRoutes } from './routes/health.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
 import { redriveRoutes } from './routes/redrives.ts';
+import { replayRoutes } from './routes/replays.ts';
 import { statusRoutes } from './routes/status.ts';
 import { streamsRoutes } from './routes/streams.ts';
 
@@ -82,6 +83,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, deadLetterCorrectionRoutes(deps));
   app.route(INGESTION, deadLetterSettleRoutes(deps));
   app.route(INGESTION, redriveRoutes(deps));
+  app.route(INGESTION, replayRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

@@ -19,6 +19,7 @@ import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import type { ApiEnv } from './env.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
+import type { ReplayDesk } from './replay-desk.ts';
 
 /** Deliveries of a consumer group since its first start, whatever process wrote them. */
 export interface IngestionTotals {
@@ -78,10 +79,11 @@ export interface ApiDeps {
   streams: Streams;
   deadLetters: DeadLetters;
   decoder: EventDecoder;
-  /** What events of a topic are checked against now. */
-  validationOf(topic: string): ValidationContext;
+  /** What events of a topic are checked against now. @throws WriteError */
+  validationOf(topic: string): Promise<ValidationContext>;
   redriveOne: RedriveOne;
   redrives: RedriveDesk;
+  replays: ReplayDesk;
   health: Health;
   metrics: Metrics;
   logger: Logger;

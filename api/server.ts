@@ -9,11 +9,14 @@ import { createAuditRequests } from '../adapters/postgres/audits.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
+import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { createFailedEvents } from '../adapters/postgres/failed-events.ts';
+import { loadLateRules } from '../adapters/postgres/late-policies.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
 import { createRedrives } from '../adapters/postgres/redrives.ts';
+import { createReplays } from '../adapters/postgres/replays.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
@@ -21,14 +24,17 @@ import { createAuditControl } from '../adapters/temporal/audit-control.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import { createRedriveControl } from '../adapters/temporal/redrive-control.ts';
+import { createReplayControl } from '../adapters/temporal/replay-control.ts';
 import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
+import { CHUNK_BYTES, openFiles } from '../workers/files.ts';
 import { ingestRules } from '../workers/ingest-rules.ts';
 import { runProcess } from '../workers/process.ts';
 import { createDryRunIds } from './dry-run-id.ts';
 import { createRedriveDesk } from './redrive-desk.ts';
+import { createReplayDesk } from './replay-desk.ts';
 import { type ApiServers, startApi } from './start.ts';
 
 /**
@@ -55,11 +61,12 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   const decoder = createEventDecoder(config.registry);
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
   const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
+  const lateRules = async () => loadLateRules(await guarded(() => pool.get()));
   const dryRunDeps = {
     redrives,
     failed,
     decoder,
-    rules: ingestRules(config, NOBODY),
+    rules: ingestRules(config, NOBODY, lateRules),
     mostRedrives: config.redrives.limit,
   };
   return {
@@ -76,6 +83,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       auditControl: createAuditControl(temporal),
       queue,
       deadLetters: forwarded(async () => createDeadLetters(await guarded(() => pool.get()))),
+      lateRules,
       decoder,
       redrives: createRedriveDesk({
         redrives,
@@ -84,6 +92,15 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
         // Every API process has the same. Made slowly, so that an id is no way to guess the password in the URL.
         dryRunIds: createDryRunIds(scryptSync(config.postgres.url, 'crm-ingestion dry runs', 32)),
         approvalOver: config.redrives.approvalOver,
+      }),
+      replays: createReplayDesk({
+        replays: forwarded(async () => {
+          const opened = await guarded(() => pool.get());
+          return createReplays(opened, async (replayId) => openDryLane(opened, replayId));
+        }),
+        control: createReplayControl(temporal),
+        plan: { reader, topics: Object.values(config.topics), files: openFiles(), chunkBytes: CHUNK_BYTES },
+        consumerGroup: config.kafka.consumerGroup,
       }),
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },

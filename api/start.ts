@@ -10,6 +10,7 @@ import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
 import { NOBODY } from '../activities/suppression.ts';
+import type { KeepRule } from '../domain/late-data.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
 import { type Listening, listen } from '../platform/http-server.ts';
@@ -23,6 +24,7 @@ import { createApp } from './app.ts';
 import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
+import type { ReplayDesk } from './replay-desk.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
@@ -35,8 +37,10 @@ export interface ApiServers {
   auditControl: AuditControlPort;
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   deadLetters: DeadLetters;
+  lateRules(): Promise<KeepRule[]>;
   decoder: EventDecoder;
   redrives: RedriveDesk;
+  replays: ReplayDesk;
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -54,7 +58,7 @@ export async function startApi(
     logger.warn('the API lets everyone in who reaches it: keep its port inside your network');
   }
   const settings = ingestionSettings(config);
-  const rules = ingestRules(config, NOBODY);
+  const rules = ingestRules(config, NOBODY, () => servers.lateRules());
   const app = createApp({
     control: servers.control,
     settings,
@@ -72,9 +76,13 @@ export async function startApi(
     deadLetters: servers.deadLetters,
     decoder: servers.decoder,
     // Corrections are checked like the events that the lanes read.
-    validationOf: (topic) => contextOf(topic, rules, Date.now()),
+    validationOf: async (topic) => {
+      await rules.late.refresh();
+      return contextOf(topic, rules, Date.now());
+    },
     redriveOne: (failedId, by) => servers.redrives.redriveOne(failedId, by),
     redrives: servers.redrives,
+    replays: servers.replays,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,

@@ -1,16 +1,18 @@
 /** From configuration to activities: everything a worker reads and writes. */
 
-import { InvalidFileError } from '../activities/file-ports.ts';
 import { type ActivitiesByQueue, createActivities } from '../activities/index.ts';
+import type { LatePoliciesDeps } from '../activities/late-policies.ts';
 import { createLiveLag } from '../activities/live-lag.ts';
 import type { SuppressionList } from '../activities/ports.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
 import { NOBODY } from '../activities/suppression.ts';
+import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createBooksObserver } from '../adapters/observe/books-observer.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
+import { createMaintenanceObserver } from '../adapters/observe/maintenance.ts';
 import { observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
 import { observeRedriven } from '../adapters/observe/redrives.ts';
@@ -24,6 +26,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { createSigner } from '../platform/signing.ts';
+import { CHUNK_BYTES, openFiles } from './files.ts';
 import { ingestRules } from './ingest-rules.ts';
 import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
@@ -66,7 +69,11 @@ export function openServers(
     logger.child({ component: 'retries' }),
   );
   observeQueueDepth(queue, metrics);
-  const options = laneOptions(config, worker, NOBODY);
+  const options = laneOptions(config, worker, NOBODY, () => database.lateRules());
+  const maintenance = {
+    work: database.maintenance.work(config.partitions.ahead),
+    observer: createMaintenanceObserver(metrics, logger.child({ component: 'maintenance' })),
+  };
   return {
     activities: createActivities({
       reader,
@@ -85,7 +92,11 @@ export function openServers(
       },
       retries: {
         queue,
-        makePartitionsAhead: () => database.makePartitionsAhead(config.partitions.ahead),
+        async makePartitionsAhead() {
+          const made = await database.makePartitionsAhead(config.partitions.ahead);
+          maintenance.observer.measured(await maintenance.work.measure());
+          return made;
+        },
         onEnqueued: (retries) => metrics.sweepEnqueued.inc(retries),
       },
       redrives: {
@@ -100,7 +111,7 @@ export function openServers(
       },
       replays: {
         replays: database.replays,
-        plan: { reader, topics, files: NO_FILES, chunkBytes: 32 * 2 ** 20 },
+        plan: { reader, topics, files: openFiles(), chunkBytes: CHUNK_BYTES },
         consumerGroup: config.kafka.consumerGroup,
         laneDepsFor: ({ replayId, part }) => {
           const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
@@ -119,6 +130,12 @@ export function openServers(
         audits: database.audits,
         signer: config.books.signingKey === null ? null : createSigner(config.books.signingKey),
       },
+      maintenance: {
+        ...maintenance,
+        ...config.maintenance,
+        runs: database.maintenance.runs,
+        askTopicRetention: (topics) => createKafkaAdmin(kafka).retention(topics),
+      },
       intervals: { watch: WATCH_INTERVAL_MS, mirror: config.ingestion.mirrorIntervalMs },
     }),
     retries: { reader, decoder, store, queue, rules: options },
@@ -136,15 +153,15 @@ export function openServers(
   };
 }
 
-const NO_FILES = {
-  list: () => Promise.reject(new InvalidFileError('no place for files is configured')),
-  scan: () => Promise.reject(new InvalidFileError('no place for files is configured')),
-};
-
-function laneOptions(config: Config, worker: string, suppression: SuppressionList): LaneOptions {
+function laneOptions(
+  config: Config,
+  worker: string,
+  suppression: SuppressionList,
+  loadLateRules: LatePoliciesDeps['load'],
+): LaneOptions {
   const { ingestion } = config;
   return {
-    ...ingestRules(config, suppression),
+    ...ingestRules(config, suppression, loadLateRules),
     breaker: ingestion.breaker,
     maxRecords: ingestion.batchMaxRows,
     lingerMs: ingestion.batchLingerMs,

@@ -82,7 +82,7 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
     .openapi(put, async (c) => {
       const { id } = c.req.valid('param');
       const letter = await existing(deadLetters, id);
-      const context = validationOf(letter.topic);
+      const context = await validationOf(letter.topic);
       const original = await originalOf(letter, decoder, context);
       const sent = maySeePersonalData(c.get('principal'))
         ? c.req.valid('json')
