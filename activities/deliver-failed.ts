@@ -9,7 +9,8 @@ const NO_SCHEMA = 0;
 /**
  * What a failed event becomes now: as a person corrected it, else its record as a lane would see it.
  * @param now epoch milliseconds
- * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
+ * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked, WriteError when the
+ *   late-data policies are needed and PostgreSQL can't be
  */
 export async function deliverFailed(
   { record, source, correction }: Pick<FailedEvent, 'record' | 'source' | 'correction'>,
@@ -17,6 +18,7 @@ export async function deliverFailed(
   rules: IngestRules,
   now: number,
 ): Promise<Checked> {
+  await rules.late.refresh();
   return deliverDecoded(record, source.topic, await decodeFailed({ record, correction }, decoder), rules, now);
 }
 

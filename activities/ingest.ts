@@ -5,7 +5,9 @@
 import { crc32 } from 'node:zlib';
 import type { Entity } from '../domain/events.ts';
 import type { Rejection } from '../domain/failures.ts';
+import { latePolicyOf } from '../domain/late-data.ts';
 import { identify, isRejection, type ValidationContext, validate } from '../domain/validate.ts';
+import type { LatePolicies } from './late-policies.ts';
 import type {
   Batch,
   BatchSlice,
@@ -24,8 +26,8 @@ export interface IngestRules {
   eventTypes: ReadonlySet<string>;
   /** The one entity a topic carries; a topic that is missing here carries any. */
   entityOfTopic: ReadonlyMap<string, Entity>;
-  /** How far back an event may lie, in milliseconds. */
-  lateWindowMs: number;
+  /** What becomes of events past retention. */
+  late: LatePolicies;
   /** Who was erased; as it is when a record is decoded. */
   suppression: SuppressionList;
 }
@@ -66,13 +68,14 @@ export async function prepareBatch(
 
 /** What an event of a topic is checked against, but for its record's time. */
 export function contextOf(topic: string, rules: IngestRules, now: number): ValidationContext {
-  return { now, lateWindowStart: now - rules.lateWindowMs, expectedEntity: rules.entityOfTopic.get(topic) ?? null };
+  return { now, late: rules.late.at(now), expectedEntity: rules.entityOfTopic.get(topic) ?? null };
 }
 
 /**
  * What becomes of one record by itself, as a lane would see it.
  * @param now epoch milliseconds
- * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
+ * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked, WriteError when the
+ *   late-data policies are needed and PostgreSQL can't be
  */
 export async function deliver(
   record: LogRecord,
@@ -84,6 +87,7 @@ export async function deliver(
   if (record.value === null) {
     return null;
   }
+  await rules.late.refresh();
   return deliverDecoded(record, topic, await decoder.decode(record.value), rules, now);
 }
 
@@ -128,7 +132,9 @@ function toDelivery(
   const checked = validate(event, record.timestamp, context);
   if (isRejection(checked)) {
     const known = identify(event, record.timestamp, context);
-    return { kind: 'rejected', slice, record, rejection: checked, schemaId, event: known };
+    return checked.code === 'outside_retention' && latePolicyOf(event, context.late) === 'drop'
+      ? { kind: 'passed', reason: 'late', slice, record, event: known, schemaId }
+      : { kind: 'rejected', slice, record, rejection: checked, schemaId, event: known };
   }
   const kind = rules.eventTypes.has(checked.eventType) ? 'stage' : 'filtered';
   return { kind, slice, record, event: checked, schemaId };

@@ -9,6 +9,7 @@ import type { StagedEvent } from '../domain/staging.ts';
 import type { Identity } from '../domain/validate.ts';
 import type { LaneTotals } from '../workflows/contracts.ts';
 import type { DueRetry, FailedEvents, Settler, Sources, Verdict } from './failed-ports.ts';
+import type { LateCount } from './late-count.ts';
 import type { Redrives } from './redrive-ports.ts';
 import type { Streams } from './stream-ports.ts';
 
@@ -406,6 +407,7 @@ export interface LaneObserver {
     slices: ReadonlyArray<TopicPartition & { next: number; endOffset: number }>;
     counts: SliceCounts;
     events: readonly EventCount[];
+    late: readonly LateCount[];
     /** Stage durations in seconds. */
     seconds: { fetch: number; decode: number; write: number };
     /** Produce to commit, in seconds: for each record from its timestamp to the commit of its batch. */

@@ -46,6 +46,7 @@ const EXAMPLES = 5;
 export async function dryRun(deps: DryRunDeps, scope: RedriveScope): Promise<DryRun> {
   const { redrives, failed, decoder, rules, mostRedrives } = deps;
   const tally = createTally();
+  await rules.late.refresh();
   let after = 0;
   for (let left = MOST_EXAMINED; left > 0; ) {
     const page = await redrives.page(scope, { after, limit: Math.min(PAGE, left), mostRedrives });

@@ -37,6 +37,7 @@ export function createRedriveWork(deps: RedriveWorkDeps): PageWork<SettledDelive
   const { store, settle, scheduler, onOutcomes } = deps;
   return {
     async prepare(redrive, { failedIds }) {
+      await deps.rules.late.refresh();
       const deliveries: SettledDelivery[] = [];
       for (const event of await store.failed.take(failedIds)) {
         deliveries.push(await deliverAgain(deps, redrive, event));

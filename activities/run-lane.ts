@@ -10,6 +10,7 @@ import { type IngestRules, prepareBatch, schemaIdOf } from './ingest.ts';
 import { createLaneConnection } from './lane-connection.ts';
 import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
+import { countLate, type LateCount } from './late-count.ts';
 import { leaveOut } from './leave-out.ts';
 import { isAbort, persevere } from './patience.ts';
 import { persist } from './persist.ts';
@@ -230,10 +231,13 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       }
       const fetched = performance.now();
       await control.pace?.wait(countRecords(slices), signal, (reason) => trouble.set('pace', reason));
+      let now = 0;
       const batch = await patiently(async () => {
         await gate.refresh();
+        await options.late.refresh();
         const wanted = input.schemaId === undefined ? slices : ofSchema(slices, input.schemaId);
-        return prepareBatch(wanted, ranges.of, { runId: input.runId, mode }, decoder, options, Date.now());
+        now = Date.now();
+        return prepareBatch(wanted, ranges.of, { runId: input.runId, mode }, decoder, options, now);
       }, signal);
       if (input.only) {
         leaveOut(batch, input.only);
@@ -247,7 +251,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       if (broken.signal.aborted || stale.signal.aborted) {
         return;
       }
-      writing = write(batch, slices, seconds).catch((error) =>
+      writing = write(batch, slices, seconds, countLate(batch, options.late.at(now))).catch((error) =>
         error instanceof StaleSuppressionError ? stale.abort() : broken.abort(error),
       );
     }
@@ -257,6 +261,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     batch: Batch,
     slices: readonly LogSlice[],
     seconds: { fetch: number; decode: number },
+    late: readonly LateCount[],
   ): Promise<void> {
     const began = performance.now();
     let result: BatchResult;
@@ -290,6 +295,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       slices,
       counts,
       events: result.events,
+      late,
       seconds: { ...seconds, write: (performance.now() - began) / 1000 },
       latencies: latenciesOf(slices, committed),
     });

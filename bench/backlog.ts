@@ -2,6 +2,7 @@
 // the very same.
 
 import { type IngestRules, prepareBatch } from '../activities/ingest.ts';
+import { fixedLateWindow } from '../activities/late-policies.ts';
 import type { Batch, ClaimedRange, Delivery, LogSlice, TopicPartition } from '../activities/ports.ts';
 import { NOBODY } from '../activities/suppression.ts';
 import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
@@ -89,7 +90,7 @@ async function readLanes(
   const rules: IngestRules = {
     eventTypes: new Set(EVENT_TYPES),
     entityOfTopic: new Map(),
-    lateWindowMs: LATE_WINDOW_MS,
+    late: fixedLateWindow(LATE_WINDOW_MS),
     suppression: NOBODY,
   };
 

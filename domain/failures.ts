@@ -34,7 +34,7 @@ export const FAILURES = {
   },
   outside_retention: {
     retries: 0,
-    meaning: 'The event time is older than the window for late events, so it has no partition.',
+    meaning: 'The event time is past the retention of its table, so it has no partition.',
   },
   missing_reference: {
     retries: 12,

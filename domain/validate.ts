@@ -19,6 +19,7 @@ import {
 } from './events.ts';
 import type { FailureCode, Rejection } from './failures.ts';
 import { flatten } from './flatten.ts';
+import { type LateWindows, latePolicyOf } from './late-data.ts';
 import type { StagedEvent } from './staging.ts';
 import { codePoints, isLongerThan, isStorable } from './text.ts';
 
@@ -28,8 +29,8 @@ export interface ValidationContext {
   now: EpochMillis;
   /** What the topic carries, null for any entity. */
   expectedEntity: Entity | null;
-  /** Events that happened before have no partition any more. */
-  lateWindowStart: EpochMillis;
+  /** Which events are past the retention of their table. */
+  late: LateWindows;
 }
 
 const DAY_MS = 86_400_000;
@@ -46,7 +47,8 @@ export function isRejection(result: StagedEvent | Rejection): result is Rejectio
 
 /**
  * Checks an event against everything that its staging table demands, and flattens it. The first problem found is the
- * one reported; a time outside the window for late events comes last, since it is the only one that can heal.
+ * one reported; a time past retention comes last, since it is the only one that can heal. By the policy `rebuild` it is
+ * no problem; by `drop` it is one as well, and `latePolicyOf` tells the two apart.
  * @param recordTimestamp the Kafka record's timestamp, the clock that event times are measured against. A record without
  *   one (-1, a format older than Kafka 0.10) measures nothing, and only our own clock does
  */
@@ -57,7 +59,8 @@ export function validate(
 ): StagedEvent | Rejection {
   const problem = checkEnvelope(event, recordTimestamp, context) ?? checkData(event);
   if (problem !== null) return problem;
-  if ((event.timestamp as EpochMillis) < context.lateWindowStart) {
+  const late = latePolicyOf(event, context.late);
+  if (late !== null && late !== 'rebuild') {
     return reject('outside_retention', 'timestamp', 'before the window for late events');
   }
   return flatten(event);
@@ -78,8 +81,9 @@ export function identify(event: WireEvent, recordTimestamp: EpochMillis, context
   if (organizationId !== null && required('organizationId', organizationId, MAX_CHARACTERS.organizationId) === null) {
     identity.organizationId = organizationId;
   }
-  const inWindow = timestamp !== null && timestamp >= context.lateWindowStart;
-  if (inWindow && checkEventTime(timestamp, recordTimestamp, context) === null) {
+  const late = latePolicyOf(event, context.late);
+  const isKept = late === null || late === 'rebuild';
+  if (timestamp !== null && isKept && checkEventTime(timestamp, recordTimestamp, context) === null) {
     identity.eventTimestamp = timestamp;
   }
   return identity;

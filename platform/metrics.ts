@@ -24,6 +24,12 @@ export function createMetrics() {
       labelNames: ['event_type', 'outcome'],
       registers,
     }),
+    lateEvents: new Counter({
+      name: 'crm_late_events_total',
+      help: 'Events past the retention of their table that lanes read, by the policy: rebuild, quarantine, drop.',
+      labelNames: ['entity', 'policy'],
+      registers,
+    }),
     batchRows: new Histogram({
       name: 'crm_batch_rows',
       help: 'Deliveries in one transaction.',
@@ -128,6 +134,35 @@ export function createMetrics() {
     booksImbalance: new Gauge({
       name: 'crm_books_imbalance',
       help: 'By how many events the chains and the tables differ, as this process found it last; 0 is good.',
+      registers,
+    }),
+    partitions: new Gauge({
+      name: 'crm_partitions',
+      help: 'Partitions of a table that are attached, its DEFAULT partition among them.',
+      labelNames: ['table'],
+      registers,
+    }),
+    defaultRows: new Gauge({
+      name: 'crm_default_rows',
+      help: 'Rows in the DEFAULT partition of a table; 0 is good.',
+      labelNames: ['table'],
+      registers,
+    }),
+    retiredRows: new Counter({
+      name: 'crm_retired_rows_total',
+      help: 'Rows past retention, by what became of them: dropped, archived, deleted.',
+      labelNames: ['how'],
+      registers,
+    }),
+    maintenanceRuns: new Counter({
+      name: 'crm_maintenance_runs_total',
+      help: 'Runs of partition maintenance by outcome: finished, failed, skipped (another was at work).',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    maintenanceSeconds: new Gauge({
+      name: 'crm_maintenance_seconds',
+      help: 'How long the last maintenance of this process took.',
       registers,
     }),
     httpRequestSeconds: new Histogram({

@@ -1,15 +1,20 @@
 import type { AuditStore } from '../activities/audit-ports.ts';
 import type { BooksKeeper } from '../activities/books-ports.ts';
+import type { MaintenanceRuns, MaintenanceWork } from '../activities/maintenance-ports.ts';
 import type { Store } from '../activities/ports.ts';
 import type { Replays } from '../activities/replay-ports.ts';
 import { createAuditStore } from '../adapters/postgres/audits.ts';
 import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
+import { loadLateRules } from '../adapters/postgres/late-policies.ts';
+import { createMaintenanceWork } from '../adapters/postgres/maintenance.ts';
+import { createMaintenanceRuns } from '../adapters/postgres/maintenance-runs.ts';
 import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
+import type { KeepRule } from '../domain/late-data.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 
 export interface LazyStore {
@@ -17,6 +22,9 @@ export interface LazyStore {
   books: BooksKeeper;
   audits: AuditStore;
   replays: Replays;
+  /** What people decided on late events. @throws WriteError */
+  lateRules(): Promise<KeepRule[]>;
+  maintenance: { work(ahead: number): MaintenanceWork; runs: MaintenanceRuns };
   /** Makes the partitions of so many intervals from now on. @returns how many there were to make */
   makePartitionsAhead(ahead: number): Promise<number>;
   /** Resolves when PostgreSQL answers. */
@@ -57,6 +65,12 @@ export function openStore(
       const open = await pool();
       return createReplays(open, async (replayId) => openDryLane(open, replayId));
     }),
+    lateRules: async () => loadLateRules(await pool()),
+    maintenance: {
+      work: (ahead) =>
+        forwarded(async () => createMaintenanceWork(await pool(), { interval: partitionInterval, ahead })),
+      runs: forwarded(async () => createMaintenanceRuns(await pool())),
+    },
     makePartitionsAhead: async (ahead) => createPartitionsAhead(await pool(), Date.now(), ahead, partitionInterval),
     ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),

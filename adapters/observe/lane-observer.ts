@@ -38,12 +38,13 @@ export function createLaneObserver(metrics: Metrics, logger: Logger): LaneObserv
   }
 
   return {
-    batchWritten({ slices, counts, events, seconds, latencies }) {
+    batchWritten({ slices, counts, events, late, seconds, latencies }) {
       recovered();
       noteFailures(counts);
       for (const { eventType, outcome, count } of events) {
         metrics.events.inc({ event_type: eventType, outcome }, count);
       }
+      for (const { entity, policy, count } of late) metrics.lateEvents.inc({ entity, policy }, count);
       metrics.batchRows.observe(counts.stored + counts.skipped + counts.filtered + counts.failed + counts.dead);
       for (const stage of ['fetch', 'decode', 'write'] as const) {
         metrics.batchSeconds.observe({ stage }, seconds[stage]);

@@ -115,7 +115,9 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
     )
     SELECT
       (
-        SELECT COALESCE(jsonb_agg(jsonb_build_object('ord', ord, 'status', status, 'reason', reason)), '[]')
+        SELECT COALESCE(jsonb_agg(jsonb_build_object(
+          'ord', ord, 'status', status, 'reason', CASE WHEN status = 'skipped' THEN reason END
+        )), '[]')
         FROM outcome
       ) AS outcomes,
       (

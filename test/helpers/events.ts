@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EventDecoder } from '../../activities/ports.ts';
 import { createEventDecoder, registerSchemas } from '../../adapters/registry/index.ts';
 import type { Rejection } from '../../domain/failures.ts';
+import { quarantineBefore } from '../../domain/late-data.ts';
 import { expectedEntityOf, type TopicRole } from '../../domain/schemas.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { validate } from '../../domain/validate.ts';
@@ -61,7 +62,7 @@ export async function createEventPath(): Promise<EventPath> {
       return validate(decoded.event, NOW, {
         now: NOW,
         expectedEntity: expectedEntityOf(role),
-        lateWindowStart: NOW - LATE_WINDOW_MS,
+        late: quarantineBefore(NOW - LATE_WINDOW_MS),
       });
     },
   };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
 import type { LaneWork } from '../../activities/lane-ranges.ts';
+import { fixedLateWindow, type LatePolicies } from '../../activities/late-policies.ts';
 import type { LaneObserver, LogReader, SuppressionList } from '../../activities/ports.ts';
 import { type LaneDeps, runLane } from '../../activities/run-lane.ts';
 import { NOBODY } from '../../activities/suppression.ts';
@@ -89,6 +90,7 @@ export async function createLaneHarness(
     breaker?: BreakerPolicy;
     registryUrl?: string;
     suppression?: SuppressionList;
+    late?: LatePolicies;
   } = {},
 ) {
   const { pool, store, runId, url } = await createTestStore();
@@ -108,7 +110,7 @@ export async function createLaneHarness(
       worker: 'test',
       eventTypes: new Set(EVENT_TYPES),
       entityOfTopic: new Map(),
-      lateWindowMs: 730 * 86_400_000,
+      late: options.late ?? fixedLateWindow(730 * 86_400_000),
       suppression: options.suppression ?? NOBODY,
     },
   };

@@ -8,6 +8,7 @@ import { settle } from '../../adapters/postgres/settle.ts';
 import { createEventDecoder } from '../../adapters/registry/index.ts';
 import type { ApiDeps, RedriveOne } from '../../api/ports.ts';
 import { type Rejection, statusOf } from '../../domain/failures.ts';
+import { quarantineBefore } from '../../domain/late-data.ts';
 import type { Identity } from '../../domain/validate.ts';
 import type { SoundEvent } from '../../scripts/lib/story.ts';
 import { createTestDatabase } from '../helpers/database.ts';
@@ -36,7 +37,7 @@ export async function createDeadLetterHarness(
   const tested = createTestApp({
     deadLetters,
     decoder: over.decoder ?? createEventDecoder(testRegistry()),
-    validationOf: () => ({ now: NOW, lateWindowStart: NOW - LATE_WINDOW_MS, expectedEntity: null }),
+    validationOf: async () => ({ now: NOW, late: quarantineBefore(NOW - LATE_WINDOW_MS), expectedEntity: null }),
     authenticate: async (c, next) => {
       const allowed = c.req.header('x-permission') === 'pii:read';
       c.set('principal', { name: allowed ? 'grace' : 'ada', permissions: new Set(allowed ? ['pii:read'] : []) });

@@ -5,6 +5,7 @@ import { sql } from 'slonik';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import type { DueRetry } from '../../activities/failed-ports.ts';
+import { fixedLateWindow } from '../../activities/late-policies.ts';
 import type { Batch } from '../../activities/ports.ts';
 import { NOBODY } from '../../activities/suppression.ts';
 import { createSweep } from '../../activities/sweep.ts';
@@ -101,7 +102,7 @@ export async function createRetryHarness(env: Environment = {}, redisUrl = requi
     const rules = {
       eventTypes: new Set<string>(EVENT_TYPES),
       entityOfTopic: new Map(),
-      lateWindowMs: 730 * 86_400_000,
+      late: fixedLateWindow(730 * 86_400_000),
       suppression: NOBODY,
     };
     const decoder = createEventDecoder(testRegistry());

@@ -3,6 +3,7 @@ import type { Stream } from '../../../activities/stream-ports.ts';
 import { createApp } from '../../../api/app.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
 import { allowEveryone } from '../../../api/principal.ts';
+import { quarantineBefore } from '../../../domain/late-data.ts';
 import { createHealth } from '../../../platform/health.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
 import { type IngestionSettings, type IngestionState, NO_TOTALS } from '../../../workflows/contracts.ts';
@@ -112,7 +113,7 @@ const NO_DEAD_LETTERS: Pick<ApiDeps, 'deadLetters' | 'decoder' | 'validationOf' 
     discard: async () => 'unknown',
   },
   decoder: { decode: () => ({ ok: false, schemaId: null, rejection: { code: 'undecodable', detail: 'cut off' } }) },
-  validationOf: () => ({ now: Date.now(), lateWindowStart: 0, expectedEntity: null }),
+  validationOf: async () => ({ now: Date.now(), late: quarantineBefore(0), expectedEntity: null }),
   redriveOne: async () => 'taken',
 };
 

@@ -4,10 +4,11 @@ import { correctionToWireEvent } from '../../../domain/correction.ts';
 import { eventToJson } from '../../../domain/event-json.ts';
 import { EVENT_TYPES, type WireEvent } from '../../../domain/events.ts';
 import { applyFix, CASTS, FIXABLE_FIELDS, type FixRule, fixProblem } from '../../../domain/fix-rule.ts';
+import { quarantineBefore } from '../../../domain/late-data.ts';
 import { isRejection, validate } from '../../../domain/validate.ts';
 
 const NOW = Date.UTC(2026, 10, 20);
-const CONTEXT = { now: NOW, expectedEntity: null, lateWindowStart: NOW - 365 * 86_400_000 };
+const CONTEXT = { now: NOW, expectedEntity: null, late: quarantineBefore(NOW - 365 * 86_400_000) };
 
 function opportunity(data: Record<string, unknown> = {}, envelope: Record<string, unknown> = {}): WireEvent {
   const event = correctionToWireEvent({

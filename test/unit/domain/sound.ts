@@ -1,4 +1,5 @@
 import type { CRMContact, CRMLead, CRMOpportunity, WireEvent } from '../../../domain/events.ts';
+import { quarantineBefore } from '../../../domain/late-data.ts';
 import type { ValidationContext } from '../../../domain/validate.ts';
 
 export const DAY_MS = 86_400_000;
@@ -6,10 +7,13 @@ export const DAY_MS = 86_400_000;
 /** When the sound events reached Kafka. */
 export const RECORDED = Date.UTC(2026, 5, 15, 12);
 
+/** Older events are late. */
+export const LATE_BEFORE = RECORDED - 730 * DAY_MS;
+
 export const CONTEXT: ValidationContext = {
   now: RECORDED + 365 * DAY_MS,
   expectedEntity: null,
-  lateWindowStart: RECORDED - 730 * DAY_MS,
+  late: quarantineBefore(LATE_BEFORE),
 };
 
 const ENVELOPE = {

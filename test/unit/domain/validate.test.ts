@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { WireEvent } from '../../../domain/events.ts';
 import type { FailureCode } from '../../../domain/failures.ts';
+import { lateWindows, quarantineBefore } from '../../../domain/late-data.ts';
 import { identify, isRejection, type ValidationContext, validate } from '../../../domain/validate.ts';
-import { CONTEXT, contact, DAY_MS, lead, opportunity, RECORDED } from './sound.ts';
+import { CONTEXT, contact, DAY_MS, LATE_BEFORE, lead, opportunity, RECORDED } from './sound.ts';
 
 type Clocks = Partial<ValidationContext> & { recordTimestamp?: number };
 
@@ -200,7 +201,7 @@ describe('out_of_range', () => {
 
 describe('the time of the event', () => {
   const at = (timestamp: number) => lead({}, { timestamp });
-  const always = { lateWindowStart: Number.MIN_SAFE_INTEGER };
+  const always = { late: quarantineBefore(Number.MIN_SAFE_INTEGER) };
 
   it.each<[string, FailureCode | 'staged', WireEvent, Clocks]>([
     ['24 hours ahead of the record', 'staged', at(RECORDED + DAY_MS), {}],
@@ -208,8 +209,8 @@ describe('the time of the event', () => {
     ['first instant of 2000', 'staged', at(Date.UTC(2000, 0)), always],
     ['before 2000', 'implausible_timestamp', at(Date.UTC(2000, 0) - 1), always],
     ['1970, as an unset time shows', 'implausible_timestamp', at(0), always],
-    ['start of the window for late events', 'staged', at(CONTEXT.lateWindowStart), {}],
-    ['a millisecond before it', 'outside_retention', at(CONTEXT.lateWindowStart - 1), {}],
+    ['start of the window for late events', 'staged', at(LATE_BEFORE), {}],
+    ['a millisecond before it', 'outside_retention', at(LATE_BEFORE - 1), {}],
     ['ahead of a record without a time', 'staged', at(RECORDED + 30 * DAY_MS), { recordTimestamp: -1 }],
     ['24 hours ahead of now', 'staged', at(RECORDED + DAY_MS), { now: RECORDED }],
     ['more, by a record as far ahead', 'implausible_timestamp', at(8e12), { now: RECORDED, recordTimestamp: 8e12 - 1 }],
@@ -233,7 +234,7 @@ describe('the time of the event', () => {
   });
 
   it('an event that can never be stored is not kept waiting for its window', () => {
-    const event = lead({ email: '' }, { timestamp: CONTEXT.lateWindowStart - 1 });
+    const event = lead({ email: '' }, { timestamp: LATE_BEFORE - 1 });
     expect(outcome(event)).toBe('missing_field');
   });
 });
@@ -273,7 +274,13 @@ describe('what a rejected event still says of itself', () => {
   });
 
   it('nor does it choose a partition outside the window', () => {
-    const event = lead({}, { timestamp: CONTEXT.lateWindowStart - 1 });
+    const event = lead({}, { timestamp: LATE_BEFORE - 1 });
     expect(identify(event, RECORDED, CONTEXT)).not.toHaveProperty('eventTimestamp');
+  });
+
+  it('but one where the table takes late events in', () => {
+    const late = lateWindows([{ entity: 'lead', organizationId: null, keepDays: 1, late: 'rebuild' }], 0, CONTEXT.now);
+    const event = lead({ email: '' }, { timestamp: LATE_BEFORE - 1 });
+    expect(identify(event, RECORDED, { ...CONTEXT, late })).toHaveProperty('eventTimestamp', LATE_BEFORE - 1);
   });
 });

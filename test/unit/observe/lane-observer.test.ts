@@ -21,6 +21,7 @@ const BATCH: Parameters<LaneObserver['batchWritten']>[0] = {
     { topic: 'crm.leads', partition: 1, next: 50, endOffset: 50 },
   ],
   counts: COUNTS,
+  late: [],
   events: [
     { eventType: 'lead.created', outcome: 'processed', count: 4 },
     { eventType: 'unknown', outcome: 'dead', count: 1 },
