@@ -13,7 +13,7 @@ export type FileLocation = { folder: string } | { bucket: string; prefix: string
 /** Which column of a CSV file fills which field of an event, by its header. Columns that are not named are left out. */
 export type CsvMapping = Readonly<Record<string, CsvTarget>>;
 
-/** A field of the envelope, or one of the data or metadata, for example `data.email`. */
+/** A field of the envelope, or one of the data or metadata, for example `data.email`. Cells without a text fill nothing. */
 export type CsvTarget = Exclude<keyof EventJson, 'data' | 'metadata'> | `data.${string}` | `metadata.${string}`;
 
 export interface FileReading {
@@ -24,7 +24,7 @@ export interface FileReading {
 
 /** A file as it was found. Its compression is told by its name: `.gz`, `.zst`, or neither. */
 export interface FoundFile {
-  /** `file:///…` or `s3://bucket/key`. */
+  /** `file:///` and the path below the configured folder, or `s3://bucket/key`. */
   uri: string;
   bytes: number;
 }
@@ -39,18 +39,31 @@ export interface FileChunk {
   byte: number;
 }
 
+/** Begins the names of all topics that are files; no topic of Kafka may have a colon in its name. */
+const FILE_TOPIC = 'file:';
+
+/** Whether a topic is a file. */
+export function isFileTopic(topic: string): boolean {
+  return topic.startsWith(FILE_TOPIC);
+}
+
 export interface ScannedFile extends FoundFile {
   /** At most 249 characters: the name in crm_sources, the events log and the failed events. */
   topic: string;
   /** A hash of the content: the same name with another one is another file. */
   version: string;
+  /** What the place tells of a version at no cost (size and time, or size and ETag): while it stays, so does the version. */
+  stamp: string;
   /** In order, joined without gaps. A file without records has none. */
   chunks: FileChunk[];
 }
 
 /** All methods throw FileUnavailableError when the place can't be reached, and InvalidFileError for what no retry mends. */
 export interface Files {
-  /** In the order of their names. @throws InvalidFileError for a folder that does not exist or lies outside of the configured one */
+  /**
+   * The files whose names end as the format's do, in the order of their names, with all folders below.
+   * @throws InvalidFileError for a folder that does not exist or lies outside of the configured one, and without any such file
+   */
   list(location: FileLocation, format: FileFormat, signal: AbortSignal): Promise<FoundFile[]>;
   /** Reads a file once, to divide it. @param onProgress told the bytes read so far */
   scan(
@@ -65,6 +78,8 @@ export interface OpenedFile {
   uri: string;
   topic: string;
   version: string;
+  /** Of the version. */
+  stamp: string;
   reading: FileReading;
   chunks: readonly FileChunk[];
 }
@@ -78,3 +93,12 @@ export class FileUnavailableError extends Error {
 export class InvalidFileError extends Error {
   override readonly name = 'InvalidFileError';
 }
+
+/** Reads one block of an Avro container file. @returns one outcome for each record; null when the bytes are not so many records */
+export type ReadAvroBlock = (block: Buffer, count: number) => AvroOutcome[] | null;
+
+/** A record as an event, or what is wrong with it and its bytes. */
+export type AvroOutcome = { event: EventJson } | { problem: 'text' | 'entity'; bytes: Buffer };
+
+/** Turns the schema of an Avro container file, once, into the way to read its blocks; or says why it can't be one of ours. */
+export type CompileAvro = (schema: unknown) => ReadAvroBlock | { problem: string };

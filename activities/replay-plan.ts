@@ -252,14 +252,14 @@ async function filesPlan(
   try {
     for (const file of await files.list(location, reading.format, signal)) {
       const report = (bytes: number) => onProgress(`${file.uri}: ${bytes} of ${file.bytes} bytes`);
-      const { uri, topic, version, chunks } = await files.scan(file, reading, {
+      const { uri, topic, version, stamp, chunks } = await files.scan(file, reading, {
         chunkBytes,
         onProgress: report,
         signal,
       });
       topicIds.set(topic, version);
       for (const { from, to, byte } of chunks) {
-        const opened = { uri, topic, version, reading, chunks: [{ from, to, byte }] };
+        const opened = { uri, topic, version, stamp, reading, chunks: [{ from, to, byte }] };
         parts.push({ topic, partition: 0, from, to, lost: 0, file: opened });
       }
     }
