@@ -115,3 +115,15 @@ export const replaySliceOptions: ActivityOptions = {
 
 /** PostgreSQL must know how a replay ended, however long that takes. The report is made with the last word. */
 export const moveReplayOptions: ActivityOptions = { startToCloseTimeout: '5m', retry: UNTIL_IT_WORKS };
+
+/** Of a run of partition maintenance: its beginning and its end, which PostgreSQL must know of. */
+export const maintenanceOptions: ActivityOptions = { startToCloseTimeout: '1m', retry: UNTIL_IT_WORKS };
+
+/** One step of it. What does not work now is tried again the next day. */
+export const maintenanceStepOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: '12h',
+  heartbeatTimeout: '30s',
+  retry: { ...UNTIL_IT_WORKS, maximumAttempts: 10 },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+};

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin } from 'kafkajs';
+import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import type { TopicRetention } from '../../activities/maintenance-ports.ts';
+import { LogUnavailableError } from '../../activities/ports.ts';
 import type { KafkaClient } from './client.ts';
 
 export interface TopicSettings {
@@ -16,13 +18,15 @@ export interface KafkaAdmin {
   createTopics(topics: readonly TopicSettings[]): Promise<string[]>;
   /** Deletes those that exist. */
   deleteTopics(topics: readonly string[]): Promise<void>;
+  /** Of those that exist. @throws LogUnavailableError */
+  retention(topics: readonly string[]): Promise<TopicRetention[]>;
 }
 
 const BROKER_DEFAULT = -1;
 const READY_POLLS = 100;
 const READY_POLL_MS = 100;
 
-/** What the demo, the generator and tests need of administration. Connects for each call. */
+/** What maintenance, the demo, the generator and tests need of administration. Connects for each call. */
 export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
   async function connected<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = client.kafka.admin();
@@ -59,7 +63,42 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
         const found = topics.filter((topic) => existing.has(topic));
         if (found.length > 0) await admin.deleteTopics({ topics: found });
       }),
+
+    async retention(topics) {
+      try {
+        return await connected((admin) => retentionOf(admin, topics));
+      } catch (error) {
+        throw new LogUnavailableError(
+          `Kafka does not tell how long it keeps records (${error instanceof Error ? error.name : 'no error'})`,
+        );
+      }
+    },
   };
+}
+
+const SETTINGS = { policy: 'cleanup.policy', ms: 'retention.ms' };
+
+async function retentionOf(admin: Admin, topics: readonly string[]): Promise<TopicRetention[]> {
+  const existing = new Set(await admin.listTopics());
+  const found = topics.filter((topic) => existing.has(topic));
+  if (found.length === 0) return [];
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: found.map((name) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name,
+      configNames: [SETTINGS.policy, SETTINGS.ms],
+    })),
+  });
+  return resources.map(({ resourceName: topic, configEntries }) => {
+    const settingOf = (name: string) => configEntries.find(({ configName }) => configName === name)?.configValue;
+    const ms = Number(settingOf(SETTINGS.ms) ?? -1);
+    return {
+      topic,
+      retentionMs: ms < 0 ? null : ms,
+      compacted: (settingOf(SETTINGS.policy) ?? '').includes('compact'),
+    };
+  });
 }
 
 /** A new topic is ready when each of its partitions has a leader. @throws Error when that takes more than 10 s */
