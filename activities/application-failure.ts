@@ -8,6 +8,7 @@ import {
   WriteError,
 } from './ports.ts';
 import { QueueUnavailableError } from './retry-ports.ts';
+import { SuppressionKeyError } from './suppression.ts';
 
 /** Our own errors, whose messages hold no payload; the names are what retry policies and people see. */
 const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: string]> = [
@@ -19,6 +20,7 @@ const TYPES: ReadonlyArray<readonly [new (...args: never[]) => Error, type: stri
   [WriteError, 'WriteRefused'],
   [RegistryUnavailableError, 'RegistryUnavailable'],
   [QueueUnavailableError, 'QueueUnavailable'],
+  [SuppressionKeyError, 'SuppressionKey'],
 ];
 
 /**

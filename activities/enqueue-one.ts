@@ -4,6 +4,7 @@ import { asked, locate } from './log-coordinates.ts';
 import { LogIdentityError, type LogReader, type LogRecord, type PartitionBounds } from './ports.ts';
 import { nextVerdict, type RetryDeps, retryFailed } from './retry-failed.ts';
 import type { Coordinates, EnqueueOutcome } from './retry-ports.ts';
+import { byCurrentList } from './suppression.ts';
 
 export interface EnqueueDeps extends RetryDeps {
   reader: Pick<LogReader, 'partitions' | 'bounds' | 'readOne'>;
@@ -33,14 +34,18 @@ export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: Abo
       detail: 'The offset holds no message: compacted away, of an aborted transaction, or a control record.',
     };
   }
-  const outcome = await deps.deliverRecord(record, at.topic);
-  return outcome === null ? { outcome: 'tombstone' } : settleOne(deps, at, outcome, found.bounds, signal);
+  return byCurrentList(deps.suppression, async (suppression) => {
+    const outcome = await deps.deliverRecord(record, at.topic);
+    return outcome === null
+      ? { outcome: 'tombstone' }
+      : settleOne(deps, at, { outcome, suppression }, found.bounds, signal);
+  });
 }
 
 async function settleOne(
   deps: EnqueueDeps,
   { topic, partition }: Coordinates,
-  outcome: SettledOutcome,
+  { outcome, suppression }: { outcome: SettledOutcome; suppression: number },
   { topicId }: PartitionBounds,
   signal: AbortSignal,
 ): Promise<EnqueueOutcome> {
@@ -53,6 +58,7 @@ async function settleOne(
     {
       runId: await deps.runId(),
       cause: 'enqueue',
+      suppression,
       redriveId: null,
       deliveries: [
         {

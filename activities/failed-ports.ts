@@ -3,7 +3,7 @@
  * here names a client library.
  */
 import type { EventJson } from '../domain/event-json.ts';
-import type { Delivery, LogRecord, TopicPartition } from './ports.ts';
+import type { Delivery, LogRecord, PassReason, TopicPartition } from './ports.ts';
 
 /** Where a record came from, also when its topic was made again since. */
 export interface SourceRef extends TopicPartition {
@@ -53,6 +53,8 @@ export interface Settlement {
   /** The ingestion_id of the rows it writes. */
   runId: string;
   cause: 'retry' | 'redrive' | 'enqueue';
+  /** Version of the suppression list that the deliveries were judged by. */
+  suppression: number;
   /** With cause `redrive`: its counts are kept in the same transaction, and an event that it tried already is left out. */
   redriveId: string | null;
   deliveries: SettledDelivery[];
@@ -60,8 +62,8 @@ export interface Settlement {
 
 export interface Settled {
   status: 'processed' | 'skipped' | 'filtered' | 'failed' | 'dead';
-  /** Why it was skipped. */
-  reason: 'duplicate' | 'conflict' | 'reread' | null;
+  /** Why it was skipped, or filtered. */
+  reason: 'duplicate' | 'conflict' | 'reread' | PassReason | null;
 }
 
 export interface SettleResult {
@@ -121,6 +123,7 @@ export interface Settler {
   /**
    * Writes deliveries exactly once in one transaction: claims their failed events, stages what is sound, and moves
    * statuses in the failed events, the log and the books. Safe to send again: what was settled is not claimed again.
+   * @throws StaleSuppressionError when the suppression list has changed since: nothing was written
    * @throws WriteError when PostgreSQL refused or could not be reached
    */
   settle(settlement: Settlement): Promise<SettleResult>;

@@ -137,7 +137,7 @@ function toDelivery(
       : { kind: 'rejected', slice, record, rejection: checked, schemaId, event: known };
   }
   const kind = rules.eventTypes.has(checked.eventType) ? 'stage' : 'filtered';
-  return { kind, slice, record, event: checked, schemaId };
+  return { kind, slice, record, event: rules.suppression.unlink(checked), schemaId };
 }
 
 /** A sound event that PostgreSQL refuses, as a failed one. */

@@ -300,7 +300,12 @@ export interface SuppressionList {
   readonly version: number;
   /** Whether an event is of somebody on the list. Part of the hot path: cheap while the list is empty, and no promise. */
   hides(event: WireEvent): boolean;
-  /** Brings the list up to date. @throws WriteError when PostgreSQL can't be reached */
+  /** The event with a token in place of each link to a record on the list; the event itself where there is none. */
+  unlink(event: StagedEvent): StagedEvent;
+  /**
+   * Brings the list up to date.
+   * @throws WriteError when PostgreSQL can't be reached, SuppressionKeyError when the list can't be read with our key
+   */
   refresh(): Promise<void>;
 }
 

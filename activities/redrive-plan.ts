@@ -95,6 +95,7 @@ function createTally() {
           break;
         }
         case 'filtered':
+        case 'passed':
           note(filter, failedId);
           break;
         case 'rejected': {

@@ -19,6 +19,7 @@ import { type EventDecoder, WriteError } from './ports.ts';
 import type { Redrive, Redrives } from './redrive-ports.ts';
 import type { PageWork } from './redrive-slice.ts';
 import { nextVerdict } from './retry-failed.ts';
+import { byCurrentList } from './suppression.ts';
 
 export interface RedriveWorkDeps {
   store: { failed: Pick<FailedEvents, 'take'>; redrives: Pick<Redrives, 'discard'> };
@@ -33,33 +34,59 @@ export interface RedriveWorkDeps {
 }
 
 /** Has the events delivered as they are now, corrected or mended by the redrive's rule, and settles them. */
-export function createRedriveWork(deps: RedriveWorkDeps): PageWork<SettledDelivery[]> {
-  const { store, settle, scheduler, onOutcomes } = deps;
+export function createRedriveWork(deps: RedriveWorkDeps): PageWork<PreparedPage> {
+  const { settle, scheduler, onOutcomes } = deps;
+  const { suppression } = deps.rules;
   return {
     async prepare(redrive, { failedIds }) {
       await deps.rules.late.refresh();
-      const deliveries: SettledDelivery[] = [];
-      for (const event of await store.failed.take(failedIds)) {
-        deliveries.push(await deliverAgain(deps, redrive, event));
-      }
-      return deliveries;
+      return preparePage(deps, redrive, failedIds);
     },
 
-    async write({ redriveId }, deliveries, signal, waiting) {
-      if (deliveries.length === 0) {
-        return NO_REDRIVE_COUNTS;
-      }
-      const { outcomes, retries } = await settle(
-        { runId: redriveId, cause: 'redrive', redriveId, deliveries },
-        signal,
-        waiting,
-      );
+    async write(redrive, prepared, signal, waiting) {
+      const { redriveId } = redrive;
+      let page = prepared;
+      const { outcomes, retries } = await byCurrentList(suppression, async (version) => {
+        if (page.suppression !== version) {
+          page = await preparePage(deps, redrive, page.failedIds);
+        }
+        const { deliveries } = page;
+        return deliveries.length === 0
+          ? NOTHING_SETTLED
+          : settle(
+              { runId: redriveId, cause: 'redrive', suppression: page.suppression, redriveId, deliveries },
+              signal,
+              waiting,
+            );
+      });
       scheduler.schedule(retries);
       const counts = countsOf(outcomes);
       onOutcomes(counts);
       return counts;
     },
   };
+}
+
+interface PreparedPage {
+  failedIds: readonly number[];
+  deliveries: SettledDelivery[];
+  /** Version of the suppression list that they were judged by. */
+  suppression: number;
+}
+
+const NOTHING_SETTLED: SettleResult = { outcomes: [], retries: [] };
+
+async function preparePage(
+  deps: RedriveWorkDeps,
+  redrive: Redrive,
+  failedIds: readonly number[],
+): Promise<PreparedPage> {
+  const suppression = deps.rules.suppression.version;
+  const deliveries: SettledDelivery[] = [];
+  for (const event of await deps.store.failed.take(failedIds)) {
+    deliveries.push(await deliverAgain(deps, redrive, event));
+  }
+  return { failedIds, deliveries, suppression };
 }
 
 async function deliverAgain(
@@ -70,7 +97,8 @@ async function deliverAgain(
   const { record, source, attempts } = failed;
   let decoded = await decodeFailed(failed, decoder);
   let mended: SettledDelivery['mended'];
-  if (fix !== null && decoded.ok) {
+  // Whom the event is about does not change by mending it.
+  if (fix !== null && decoded.ok && !rules.suppression.hides(decoded.event)) {
     const event = applyFix(decoded.event, fix);
     decoded = { ...decoded, event };
     mended = { event: eventToJson(event), by: requestedBy };

@@ -10,6 +10,8 @@ import type {
   SettleResult,
   Verdict,
 } from './failed-ports.ts';
+import type { SuppressionList } from './ports.ts';
+import { byCurrentList } from './suppression.ts';
 
 export interface RetryDeps {
   failed: FailedEvents;
@@ -20,6 +22,7 @@ export interface RetryDeps {
   /** The ingestion_id of what retries write; registered with its first use. @throws WriteError */
   runId(): Promise<string>;
   scheduler: RetryScheduler;
+  suppression: SuppressionList;
   backoff: BackoffPolicy;
   /** Epoch milliseconds. */
   now(): number;
@@ -39,10 +42,18 @@ export interface Retried {
  * @returns null when there was nothing to do: it is settled, dead, stale, or somebody else has it
  * @throws WriteError, RegistryUnavailableError: the event is as it was, call again
  */
-export async function retryFailed(
+export function retryFailed(
   deps: RetryDeps,
   failedId: number,
   attempts: number | null,
+  signal: AbortSignal,
+): Promise<Retried | null> {
+  return byCurrentList(deps.suppression, (suppression) => retry(deps, { failedId, attempts, suppression }, signal));
+}
+
+async function retry(
+  deps: RetryDeps,
+  { failedId, attempts, suppression }: { failedId: number; attempts: number | null; suppression: number },
   signal: AbortSignal,
 ): Promise<Retried | null> {
   const [event] = await deps.failed.take([failedId]);
@@ -54,6 +65,7 @@ export async function retryFailed(
     {
       runId: await deps.runId(),
       cause: 'retry',
+      suppression,
       redriveId: null,
       deliveries: [
         { failed: event, source: event.source, outcome, verdict: nextVerdict(deps, outcome, event.attempts + 1) },

@@ -24,6 +24,7 @@ const DEAD: Verdict = { status: 'dead', nextAttemptAt: null };
 /**
  * Settles deliveries; a row that PostgreSQL refuses fails by itself, the others are written. After a commit in doubt
  * it is sent again: what was settled then is not claimed a second time, and its outcome is null.
+ * @throws StaleSuppressionError when the deliveries must be prepared again; a part of them may have been settled
  * @throws FailedMeanwhileError for a record by itself that has failed for somebody else meanwhile
  * @throws the signal's reason when it aborts while waiting; what was not committed stays as it was
  */

@@ -47,6 +47,7 @@ export function startRetryWorker(
     failed: store.failed,
     topics: Object.values(topics),
     scheduler: queue,
+    suppression: rules.suppression,
     backoff: retries.backoff,
     now: Date.now,
     random: Math.random,

@@ -28,7 +28,7 @@ const settledRow = z.object({
     z.object({
       ord: z.number(),
       status: z.enum(['processed', 'skipped', 'filtered', 'failed', 'dead']),
-      reason: z.enum(['duplicate', 'conflict', 'reread']).nullable(),
+      reason: z.enum(['duplicate', 'conflict', 'reread', 'late', 'suppressed']).nullable(),
     }),
   ),
   retries: z.array(z.object({ failedId: z.number(), attempts: z.number(), dueAt: z.number() })),
@@ -44,7 +44,7 @@ export async function settle(connection: DatabasePoolConnection, settlement: Set
   return { outcomes, retries: row.retries };
 }
 
-function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
+function settleStatement({ runId, cause, suppression, redriveId, deliveries }: Settlement) {
   const columns = toColumns({
     slices: [],
     deliveries: deliveries.map(({ outcome, verdict }, index) =>
@@ -128,7 +128,7 @@ function settleStatement({ runId, cause, redriveId, deliveries }: Settlement) {
           SELECT failed_id, attempts, next_attempt_at FROM settled WHERE status = 'failed'
         ) due
       ) AS retries
-    WHERE analytics.crm_assert_written(
+    WHERE analytics.crm_assert_suppression(${suppression}) AND analytics.crm_assert_written(
       (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
       (SELECT count(*) FROM won),
       ${staging.staged},

@@ -77,6 +77,9 @@ export interface Mended {
 /** The correction that worked is kept; one that did not must not be taken for a person's later. */
 const HELPED = sql.fragment`m.event IS NOT NULL AND o.status NOT IN ('failed', 'dead')`;
 
+/** Of somebody who was erased: what it says must not be kept. */
+const ERASED = sql.fragment`o.reason IS NOT DISTINCT FROM 'suppressed'`;
+
 export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: SettlingOptions): FragmentSqlToken {
   // Reading again is not an attempt at the event, it just happened to come by.
   const attempt = cause === 'reread' ? 0 : 1;
@@ -98,7 +101,9 @@ export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: 
           redrives = CASE WHEN ${cause} = 'redrive' THEN f.redrives + 1 ELSE f.redrives END,
           redrive_id = COALESCE(${redriveId}::uuid, f.redrive_id),
           next_attempt_at = CASE WHEN o.status = 'failed' THEN i.next_attempt_at END,
-          correction = CASE WHEN ${HELPED} THEN m.event::jsonb ELSE f.correction END,
+          key = CASE WHEN ${ERASED} THEN NULL ELSE f.key END, value = CASE WHEN ${ERASED} THEN NULL ELSE f.value END,
+          headers = CASE WHEN ${ERASED} THEN NULL ELSE f.headers END,
+          correction = CASE WHEN ${ERASED} THEN NULL WHEN ${HELPED} THEN m.event::jsonb ELSE f.correction END,
           corrected_by = CASE WHEN ${HELPED} THEN m.by ELSE f.corrected_by END,
           corrected_at = CASE WHEN ${HELPED} THEN clock_timestamp() ELSE f.corrected_at END,
           run_id = ${runId}::uuid, updated_at = clock_timestamp()

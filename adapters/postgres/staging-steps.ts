@@ -89,8 +89,8 @@ export function stagingSteps(columns: BatchColumns, runId: string): StagingSteps
 function outcomeSteps({ deliveries, rejected }: BatchColumns, runId: string): FragmentSqlToken {
   // What is refused now may have been staged when it was read before, by other rules or at another time.
   const mayBeKnown =
-    rejected.ord.length > 0 || deliveries.status.includes('late')
-      ? sql.fragment`OR (d.status IN ('failed', 'dead', 'late') AND d.event_id IS NOT NULL)`
+    rejected.ord.length > 0 || deliveries.status.includes('late') || deliveries.status.includes('suppressed')
+      ? sql.fragment`OR (d.status IN ('failed', 'dead', 'late', 'suppressed') AND d.event_id IS NOT NULL)`
       : sql.fragment``;
   return sql.fragment`
     won AS (

@@ -29,7 +29,10 @@ const RedrivenSchema = z
       .enum(['processed', 'skipped', 'filtered', 'failed', 'dead'])
       .nullable()
       .openapi({ description: 'What became of it; null while it is being tried.' }),
-    reason: z.enum(['duplicate', 'conflict', 'reread']).nullable().openapi({ description: 'Why it was skipped.' }),
+    reason: z
+      .enum(['duplicate', 'conflict', 'reread', 'late', 'suppressed'])
+      .nullable()
+      .openapi({ description: 'Why it was skipped, or filtered.' }),
   })
   .openapi('Redriven');
 

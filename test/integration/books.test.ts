@@ -221,6 +221,7 @@ describe('the books', () => {
       return store.settler.settle({
         runId,
         cause,
+        suppression: 0,
         redriveId: null,
         deliveries: [
           {

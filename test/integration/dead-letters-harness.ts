@@ -55,7 +55,13 @@ export async function createDeadLetterHarness(
     for (let at = 0; at < events.length; at += pageSize) {
       const page = events.slice(at, at + pageSize);
       const deliveries = await Promise.all(page.map((event) => deliveryOf(event)));
-      const settlement = { runId: randomUUID(), cause: 'enqueue', redriveId: null, deliveries } as const;
+      const settlement = {
+        runId: randomUUID(),
+        cause: 'enqueue',
+        suppression: 0,
+        redriveId: null,
+        deliveries,
+      } as const;
       await pool.connect((connection) => settle(connection, { ...settlement, deliveries }));
     }
     const rows = await pool.any(sql.type(z.object({ failed_id: z.number() }))`

@@ -81,6 +81,7 @@ describe('a lane whose suppression list is out of date', () => {
           return version;
         },
         hides: (event) => version > 0 && event.eventId === 'b-0',
+        unlink: (event) => event,
         refresh: async () => {
           version = await harness.pool.oneFirst(
             sql.type(z.object({ version: z.number() }))`SELECT version FROM analytics.crm_suppression_version`,

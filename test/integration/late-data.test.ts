@@ -80,7 +80,7 @@ describe('an event past retention', () => {
     expect(await deliver('drop')).toMatchObject({ kind: 'passed', reason: 'late' });
     const outcome = await deliver('rebuild');
     const verdict = { status: 'dead', nextAttemptAt: null } as const;
-    const settlement = { runId, cause: 'redrive', redriveId: null } as const;
+    const settlement = { runId, cause: 'redrive', suppression: 0, redriveId: null } as const;
     await store.settler.settle({
       ...settlement,
       deliveries: [{ failed: event!, source: event!.source, outcome, verdict }],
@@ -116,7 +116,13 @@ describe('an event past retention', () => {
     const outcome = await deliverFailed(event!, deps.decoder, { ...deps.options, late: fresh }, Date.now());
     const verdict = { status: 'dead', nextAttemptAt: null } as const;
     const delivery = { failed: event!, source: event!.source, outcome, verdict };
-    const { outcomes } = await store.settler.settle({ runId, cause: 'retry', redriveId: null, deliveries: [delivery] });
+    const { outcomes } = await store.settler.settle({
+      runId,
+      cause: 'retry',
+      suppression: 0,
+      redriveId: null,
+      deliveries: [delivery],
+    });
     expect(outcomes).toEqual([{ status: 'filtered', reason: null }]);
     expect(await isBalanced()).toBe(true);
     expect(policies.at(Date.now()).lead.late).toBe('quarantine');

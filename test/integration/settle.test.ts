@@ -39,7 +39,7 @@ async function setUp(events: Parameters<typeof batchOf>[1]) {
   }
 
   const settle = (deliveries: SettledDelivery[], over: Partial<Settlement> = {}) =>
-    store.settler.settle({ runId, cause: 'retry', redriveId: null, deliveries, ...over });
+    store.settler.settle({ runId, cause: 'retry', suppression: 0, redriveId: null, deliveries, ...over });
   const count = (table: string) =>
     pool.oneFirst(sql.unsafe`SELECT count(*) FROM ${sql.identifier(['analytics', table])}`);
   const moves = () =>
