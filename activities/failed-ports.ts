@@ -3,7 +3,7 @@
  * here names a client library.
  */
 import type { EventJson } from '../domain/event-json.ts';
-import type { Delivery, LogRecord, PassReason, TopicPartition } from './ports.ts';
+import type { Delivery, LogRecord, TopicPartition } from './ports.ts';
 
 /** Where a record came from, also when its topic was made again since. */
 export interface SourceRef extends TopicPartition {
@@ -62,8 +62,8 @@ export interface Settlement {
 
 export interface Settled {
   status: 'processed' | 'skipped' | 'filtered' | 'failed' | 'dead';
-  /** Why it was skipped, or filtered. */
-  reason: 'duplicate' | 'conflict' | 'reread' | PassReason | null;
+  /** Why it was skipped. */
+  reason: 'duplicate' | 'conflict' | 'reread' | null;
 }
 
 export interface SettleResult {

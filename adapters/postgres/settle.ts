@@ -28,7 +28,7 @@ const settledRow = z.object({
     z.object({
       ord: z.number(),
       status: z.enum(['processed', 'skipped', 'filtered', 'failed', 'dead']),
-      reason: z.enum(['duplicate', 'conflict', 'reread', 'late', 'suppressed']).nullable(),
+      reason: z.enum(['duplicate', 'conflict', 'reread']).nullable(),
     }),
   ),
   retries: z.array(z.object({ failedId: z.number(), attempts: z.number(), dueAt: z.number() })),

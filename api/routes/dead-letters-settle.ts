@@ -29,10 +29,7 @@ const RedrivenSchema = z
       .enum(['processed', 'skipped', 'filtered', 'failed', 'dead'])
       .nullable()
       .openapi({ description: 'What became of it; null while it is being tried.' }),
-    reason: z
-      .enum(['duplicate', 'conflict', 'reread', 'late', 'suppressed'])
-      .nullable()
-      .openapi({ description: 'Why it was skipped, or filtered.' }),
+    reason: z.enum(['duplicate', 'conflict', 'reread']).nullable().openapi({ description: 'Why it was skipped.' }),
   })
   .openapi('Redriven');
 

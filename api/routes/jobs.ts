@@ -10,7 +10,7 @@ const Time = z.iso.datetime();
 const OutcomeSchema = z
   .object({
     outcome: z.enum(['processed', 'filtered', 'skipped', 'failed', 'dead', 'tombstone', 'nothing-there']),
-    reason: z.enum(['duplicate', 'conflict', 'reread', 'late', 'suppressed', 'settled']).nullable().openapi({
+    reason: z.enum(['duplicate', 'conflict', 'reread', 'settled']).nullable().openapi({
       description:
         'Why it was skipped: `reread` this very message was ingested before, `settled` it had failed and was settled since.',
     }),
