@@ -3,6 +3,7 @@ import { type AuditDeps, createAudit } from './audit.ts';
 import { type BooksDeps, createSweepBooks } from './books.ts';
 import { type ControlDeps, createControl } from './control.ts';
 import { createLane } from './lane.ts';
+import { createMaintenance, type MaintenanceDeps } from './maintenance.ts';
 import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
 import { createParked, type ParkedDeps } from './parked.ts';
 import type { LogReader, Store } from './ports.ts';
@@ -24,6 +25,7 @@ export interface ActivityDeps {
   audits: Pick<AuditDeps, 'audits' | 'signer'>;
   redrives: Omit<RedriveDeps, 'store'>;
   replays: Omit<ReplayDeps, 'runs'>;
+  maintenance: MaintenanceDeps;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
@@ -42,6 +44,7 @@ export function createActivities(deps: ActivityDeps) {
   const { sweepParked, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
   const { moveRedrive, ...redriveSlices } = createRedriveActivities({ store, ...deps.redrives });
   const { moveReplay, planReplay, replaySlice } = createReplayActivities({ runs: store.runs, ...deps.replays });
+  const maintenance = createMaintenance(deps.maintenance);
   return {
     control: {
       ...createControl({ reader, store, worker }),
@@ -52,9 +55,16 @@ export function createActivities(deps: ActivityDeps) {
       moveRedrive,
       moveReplay,
       ...createSweepBooks(deps.books),
+      ...maintenance.quick,
     },
     lanes: { lane: createLane(laneDepsFor) },
-    background: { replayParked, ...createAudit({ reader, ...deps.audits }), ...redriveSlices, planReplay },
+    background: {
+      replayParked,
+      ...createAudit({ reader, ...deps.audits }),
+      ...redriveSlices,
+      planReplay,
+      ...maintenance.steps,
+    },
     replays: { replaySlice },
   };
 }

@@ -19,10 +19,15 @@ import { deadLetterSettleRoutes } from './routes/dead-letters-settle.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { enqueueRoutes } from './routes/enqueue.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
 import { jobsRoutes } from './routes/jobs.ts';
+import { legalHoldRoutes } from './routes/legal-holds.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
+import { partitionRoutes } from './routes/partitions.ts';
+import { maintenanceRoutes } from './routes/partitions-maintenance.ts';
 import { redriveRoutes } from './routes/redrives.ts';
 import { replayRoutes } from './routes/replays.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { statusRoutes } from './routes/status.ts';
 import { streamsRoutes } from './routes/streams.ts';
 
@@ -74,6 +79,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, streamsRoutes(deps));
   app.route(INGESTION, booksRoutes(deps));
   app.route(INGESTION, auditRoutes(deps));
+  app.route(INGESTION, historyRoutes(deps));
   app.route(INGESTION, enqueueRoutes(deps));
   app.route(INGESTION, jobsRoutes(deps));
   app.route(INGESTION, boardRoutes(deps, INGESTION));
@@ -84,6 +90,10 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, deadLetterSettleRoutes(deps));
   app.route(INGESTION, redriveRoutes(deps));
   app.route(INGESTION, replayRoutes(deps));
+  app.route(INGESTION, partitionRoutes(deps));
+  app.route(INGESTION, maintenanceRoutes(deps));
+  app.route(INGESTION, retentionRoutes(deps));
+  app.route(INGESTION, legalHoldRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

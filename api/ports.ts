@@ -6,7 +6,9 @@ import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
 import type { Settled } from '../activities/failed-ports.ts';
+import type { EntityHistories } from '../activities/history-ports.ts';
 import type { Located } from '../activities/log-coordinates.ts';
+import type { LegalHolds, MaintenanceRuns, PartitionCatalog, RetentionRules } from '../activities/maintenance-ports.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
@@ -17,6 +19,7 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
+import type { MaintenanceControlPort } from '../workflows/maintenance-control-port.ts';
 import type { ApiEnv } from './env.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
@@ -77,6 +80,7 @@ export interface ApiDeps {
   /** Whether Kafka has a record at some coordinates. @throws LogUnavailableError */
   locate(at: Coordinates): Promise<Located>;
   streams: Streams;
+  histories: EntityHistories;
   deadLetters: DeadLetters;
   decoder: EventDecoder;
   /** What events of a topic are checked against now. @throws WriteError */
@@ -84,6 +88,11 @@ export interface ApiDeps {
   redriveOne: RedriveOne;
   redrives: RedriveDesk;
   replays: ReplayDesk;
+  partitions: PartitionCatalog;
+  maintenance: Pick<MaintenanceRuns, 'request' | 'conclude' | 'list' | 'find'>;
+  maintenanceControl: MaintenanceControlPort;
+  retention: RetentionRules;
+  legalHolds: LegalHolds;
   health: Health;
   metrics: Metrics;
   logger: Logger;

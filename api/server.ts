@@ -12,17 +12,23 @@ import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { createFailedEvents } from '../adapters/postgres/failed-events.ts';
+import { createEntityHistories } from '../adapters/postgres/history.ts';
 import { loadLateRules } from '../adapters/postgres/late-policies.ts';
+import { createLegalHolds } from '../adapters/postgres/legal-holds.ts';
+import { createMaintenanceRuns } from '../adapters/postgres/maintenance-runs.ts';
+import { createPartitionCatalog } from '../adapters/postgres/partition-catalog.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
 import { createRedrives } from '../adapters/postgres/redrives.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
+import { createRetentionRules } from '../adapters/postgres/retention.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createAuditControl } from '../adapters/temporal/audit-control.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
+import { createMaintenanceControl } from '../adapters/temporal/maintenance-control.ts';
 import { createRedriveControl } from '../adapters/temporal/redrive-control.ts';
 import { createReplayControl } from '../adapters/temporal/replay-control.ts';
 import type { Config } from '../platform/config.ts';
@@ -84,6 +90,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       queue,
       deadLetters: forwarded(async () => createDeadLetters(await guarded(() => pool.get()))),
       lateRules,
+      histories: forwarded(async () => createEntityHistories(await guarded(() => pool.get()))),
       decoder,
       redrives: createRedriveDesk({
         redrives,
@@ -102,6 +109,13 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
         plan: { reader, topics: Object.values(config.topics), files: openFiles(), chunkBytes: CHUNK_BYTES },
         consumerGroup: config.kafka.consumerGroup,
       }),
+      partitions: forwarded(async () =>
+        createPartitionCatalog(await guarded(() => pool.get()), config.partitions.interval),
+      ),
+      maintenance: forwarded(async () => createMaintenanceRuns(await guarded(() => pool.get()))),
+      maintenanceControl: createMaintenanceControl(temporal),
+      retention: forwarded(async () => createRetentionRules(await guarded(() => pool.get()))),
+      legalHolds: forwarded(async () => createLegalHolds(await guarded(() => pool.get()))),
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },

@@ -4,6 +4,7 @@ import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
+import type { EntityHistories } from '../activities/history-ports.ts';
 import { contextOf } from '../activities/ingest.ts';
 import { locate } from '../activities/log-coordinates.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
@@ -21,7 +22,7 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
-import type { IngestionCounters, RetryQueueDepth } from './ports.ts';
+import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
@@ -38,9 +39,15 @@ export interface ApiServers {
   queue: RetryQueueDepth & RetryJobs & { ping(): Promise<void>; board(): BaseAdapter };
   deadLetters: DeadLetters;
   lateRules(): Promise<KeepRule[]>;
+  histories: EntityHistories;
   decoder: EventDecoder;
   redrives: RedriveDesk;
   replays: ReplayDesk;
+  partitions: ApiDeps['partitions'];
+  maintenance: ApiDeps['maintenance'];
+  maintenanceControl: ApiDeps['maintenanceControl'];
+  retention: ApiDeps['retention'];
+  legalHolds: ApiDeps['legalHolds'];
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -73,6 +80,7 @@ export async function startApi(
     jobs: servers.queue,
     boards: [servers.queue.board()],
     locate: (at) => locate(servers.reader, settings.topics, at),
+    histories: servers.histories,
     deadLetters: servers.deadLetters,
     decoder: servers.decoder,
     // Corrections are checked like the events that the lanes read.
@@ -83,6 +91,11 @@ export async function startApi(
     redriveOne: (failedId, by) => servers.redrives.redriveOne(failedId, by),
     redrives: servers.redrives,
     replays: servers.replays,
+    partitions: servers.partitions,
+    maintenance: servers.maintenance,
+    maintenanceControl: servers.maintenanceControl,
+    retention: servers.retention,
+    legalHolds: servers.legalHolds,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,

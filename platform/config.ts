@@ -66,6 +66,14 @@ export interface PartitionsConfig {
   lateWindowDays: number;
 }
 
+export interface MaintenanceConfig {
+  /** Five fields, in UTC. */
+  cron: string;
+  /** null for ever. */
+  ledgerKeepDays: number | null;
+  failedRawKeepDays: number | null;
+}
+
 export interface RedisConfig {
   url: string;
 }
@@ -123,6 +131,7 @@ export interface Config {
   topics: TopicsConfig;
   postgres: PostgresConfig;
   partitions: PartitionsConfig;
+  maintenance: MaintenanceConfig;
   redis: RedisConfig;
   retries: RetriesConfig;
   redrives: RedrivesConfig;
@@ -234,6 +243,11 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       interval: values.PARTITION_INTERVAL,
       ahead: values.PARTITION_AHEAD,
       lateWindowDays: values.LATE_WINDOW_DAYS,
+    },
+    maintenance: {
+      cron: values.MAINTENANCE_CRON,
+      ledgerKeepDays: values.LEDGER_KEEP_DAYS,
+      failedRawKeepDays: values.FAILED_RAW_KEEP_DAYS,
     },
     redis: { url: values.REDIS_URL },
     retries: {

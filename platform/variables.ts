@@ -137,6 +137,21 @@ const postgres = {
     '730',
     'How old an event may be on arrival and still get a partition; older ones go to the failed events.',
   ),
+  MAINTENANCE_CRON: variable(
+    text('five cron fields, in UTC', /^[\d*,/-]+(?: [\dA-Za-z*,/-]+){4}$/u),
+    '30 3 * * *',
+    'When partitions are maintained, in UTC: made ahead, drained, and retired by the rules of `/retention`.',
+  ),
+  LEDGER_KEEP_DAYS: variable(
+    integer(1, 36_500, 'days'),
+    null,
+    'Event ids that were first seen longer ago are forgotten, so that an event sent again is stored again. Refused while a topic keeps records for ever or for longer. Leave out to never forget.',
+  ),
+  FAILED_RAW_KEEP_DAYS: variable(
+    integer(1, 36_500, 'days'),
+    null,
+    'Dead letters of which neither an id nor an organization could be told are given up after so long, and their bytes removed, since no erasure can find a person in them. Leave out to keep them.',
+  ),
 };
 
 const redis = {

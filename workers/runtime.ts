@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection } from '@temporalio/worker';
 import { connectWorkers } from '../adapters/temporal/connection.ts';
-import { keepSweepSchedule } from '../adapters/temporal/schedules.ts';
+import { keepMaintenanceSchedule, keepSweepSchedule } from '../adapters/temporal/schedules.ts';
 import { installRuntime } from '../adapters/temporal/sdk-logger.ts';
 import { createIngestionWorkers } from '../adapters/temporal/workers.ts';
 import type { Config } from '../platform/config.ts';
@@ -98,19 +98,20 @@ async function connect({ temporal }: Config, logger: Logger, stop: AbortSignal):
   return null;
 }
 
-/** Makes the schedule of the sweep, whatever it takes: retries that Redis forgot depend on it. */
+/** Makes the schedules, whatever it takes: retries that Redis forgot depend on that of the sweep. */
 async function keepSchedule(
   connection: NativeConnection,
-  { temporal: { namespace }, kafka: { consumerGroup } }: Config,
+  { temporal: { namespace }, kafka: { consumerGroup }, maintenance: { cron } }: Config,
   logger: Logger,
   stop: AbortSignal,
 ): Promise<void> {
   for (let tries = 1; !stop.aborted; tries += 1) {
     try {
       await keepSweepSchedule(connection, { namespace, consumerGroup });
+      await keepMaintenanceSchedule(connection, { namespace, consumerGroup, cron });
       return;
     } catch (error) {
-      if (tries === 1) logger.warn('the schedule of the sweep can not be made, trying again', { error });
+      if (tries === 1) logger.warn('the schedules can not be made, trying again', { error });
       await delay(CONNECT_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
     }
   }

@@ -117,6 +117,25 @@ const NO_DEAD_LETTERS: Pick<ApiDeps, 'deadLetters' | 'decoder' | 'validationOf' 
   redriveOne: async () => 'taken',
 };
 
+/** The routes of partitions, retention and legal holds are tested over a real database. */
+const NO_MAINTENANCE: Pick<ApiDeps, 'partitions' | 'maintenance' | 'maintenanceControl' | 'retention' | 'legalHolds'> =
+  {
+    partitions: { list: async () => [], create: async () => 0, detach: async () => 'unknown' },
+    maintenance: { request: async () => {}, conclude: async () => 0, list: async () => [], find: async () => null },
+    maintenanceControl: { start: async () => {} },
+    retention: {
+      list: async () => [],
+      put: async (rule) => ({ ...rule, changedAt: '2026-01-01T00:00:00.000Z' }),
+      remove: async () => false,
+    },
+    legalHolds: {
+      list: async () => [],
+      find: async () => null,
+      place: async (hold) => ({ ...hold, placedAt: '2026-01-01T00:00:00.000Z' }),
+      lift: async () => false,
+    },
+  };
+
 /**
  * The app over in-memory ports. Each answer is checked against the OpenAPI document: a status that a route does not
  * declare fails the test that met it.
@@ -144,6 +163,8 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     locate: async (at) => ({ problem: null, bounds: { ...at, earliest: 0, end: at.offset + 1, topicId: null } }),
     ...NO_DEAD_LETTERS,
     redrives: createMemoryRedrives().desk,
+    histories: { owners: async () => [], versions: async () => [] },
+    ...NO_MAINTENANCE,
     health: createHealth({}, { logger }),
     metrics,
     logger,

@@ -1,0 +1,133 @@
+/** How long rows are kept, by table and by organization. */
+import { createRoute, z } from '@hono/zod-openapi';
+import type { PartitionedTable } from '../../activities/maintenance-ports.ts';
+import { createRouter } from '../env.ts';
+import { ProblemError, problemResponses } from '../errors.ts';
+import type { ApiDeps } from '../ports.ts';
+import { answer } from '../schemas.ts';
+import { TableSchema } from './partitions.ts';
+
+export const OrganizationIdSchema = z.string().min(1).max(100).openapi({ example: 'org-1' });
+
+const RULE = {
+  table: TableSchema,
+  keepDays: z
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .nullable()
+    .openapi({ description: 'Whole days of event time, in UTC; null for ever.' }),
+  afterwards: z.enum(['drop', 'archive']).openapi({
+    description:
+      '`archive`: its partitions move to schema `analytics_archive`. Rows of one organization are always deleted.',
+  }),
+  late: z.enum(['rebuild', 'quarantine', 'drop']).openapi({
+    description:
+      'What becomes of an event that arrives later. `rebuild`: it gets a partition again, until the next maintenance. `quarantine`: it is a dead letter. `drop`: it is logged and counted, and nothing of it is kept.',
+  }),
+};
+
+const RuleSchema = z
+  .object({
+    ...RULE,
+    organizationId: z.string().nullable().openapi({ description: 'Null for the table as a whole.' }),
+    changedBy: z.string(),
+    changedAt: z.iso.datetime(),
+  })
+  .openapi('RetentionRule');
+
+const PutSchema = z
+  .object({
+    ...RULE,
+    organizationId: OrganizationIdSchema.optional().openapi({
+      description: 'Rows of this organization alone, which go earlier than the rest.',
+    }),
+    afterwards: RULE.afterwards.default('drop'),
+    late: RULE.late.default('quarantine'),
+  })
+  .strict()
+  .refine(({ organizationId, keepDays }) => organizationId === undefined || keepDays !== null, {
+    path: ['keepDays'],
+    error: 'of one organization must be a number: a legal hold keeps its rows for ever',
+  })
+  .refine(({ organizationId, afterwards }) => organizationId === undefined || afterwards === 'drop', {
+    path: ['afterwards'],
+    error: 'of one organization must be drop: its rows are deleted',
+  })
+  .openapi('PutRetentionRule');
+
+const tags = ['Partitions'];
+
+const list = createRoute({
+  method: 'get',
+  path: '/retention',
+  tags,
+  summary: 'How long rows are kept',
+  description: 'Tables without a rule keep their rows for ever.',
+  responses: {
+    200: answer('By table and organization.', z.object({ rules: z.array(RuleSchema) })),
+    ...problemResponses('server-unavailable', 'internal'),
+  },
+});
+
+const put = createRoute({
+  method: 'put',
+  path: '/retention',
+  tags,
+  summary: 'Decide how long rows are kept',
+  description: 'Takes effect with the next maintenance. A dry run of it tells what would go.',
+  request: { body: { required: true, content: { 'application/json': { schema: PutSchema } } } },
+  responses: {
+    200: answer('The rule.', RuleSchema),
+    ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),
+  },
+});
+
+const gone = z.object({ removed: z.boolean() });
+const removed = {
+  200: answer('It is removed: rows are kept for ever, or as the rule of the table says.', gone),
+  ...problemResponses('invalid-request', 'unknown-retention', 'server-unavailable', 'internal'),
+};
+
+const removeOfTable = createRoute({
+  method: 'delete',
+  path: '/retention/{table}',
+  tags,
+  summary: 'Keep the rows of a table for ever again',
+  description: 'Rules for organizations stand.',
+  request: { params: z.object({ table: TableSchema }) },
+  responses: removed,
+});
+
+const removeOfOrganization = createRoute({
+  method: 'delete',
+  path: '/retention/{table}/{organizationId}',
+  tags,
+  summary: 'Keep rows of an organization as long as those of the others',
+  description: 'From the next maintenance on; what is deleted stays so.',
+  request: { params: z.object({ table: TableSchema, organizationId: OrganizationIdSchema }) },
+  responses: removed,
+});
+
+export function retentionRoutes({ retention }: Pick<ApiDeps, 'retention'>) {
+  /** @throws ProblemError when there is none */
+  async function remove(table: PartitionedTable, organizationId: string | null) {
+    if (!(await retention.remove(table, organizationId))) {
+      throw new ProblemError('unknown-retention', `${table} has no such rule; GET /retention lists those there are.`);
+    }
+    return { removed: true };
+  }
+
+  return createRouter()
+    .openapi(list, async (c) => c.json({ rules: await retention.list() }, 200))
+    .openapi(put, async (c) => {
+      const { organizationId = null, ...rule } = c.req.valid('json');
+      return c.json(await retention.put({ ...rule, organizationId, changedBy: c.get('principal').name }), 200);
+    })
+    .openapi(removeOfTable, async (c) => c.json(await remove(c.req.valid('param').table, null), 200))
+    .openapi(removeOfOrganization, async (c) => {
+      const { table, organizationId } = c.req.valid('param');
+      return c.json(await remove(table, organizationId), 200);
+    });
+}
