@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import type { TopicRetention } from '../../activities/maintenance-ports.ts';
 import { LogUnavailableError } from '../../activities/ports.ts';
 import type { KafkaClient } from './client.ts';
@@ -85,7 +85,7 @@ async function retentionOf(admin: Admin, topics: readonly string[]): Promise<Top
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: found.map((name) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name,
       configNames: [SETTINGS.policy, SETTINGS.ms],
     })),
