@@ -26,7 +26,8 @@ export const CANARY = 'canary.77b2@leak.example';
 
 /** The product with its API and a topic of leads. */
 export async function createReplayHarness(env: Record<string, string> = {}) {
-  const product = await createProduct({ partitions: PARTITIONS, env });
+  // Records of the past must not be deleted under a test.
+  const product = await createProduct({ partitions: PARTITIONS, env, topicConfig: { 'retention.ms': '-1' } });
   const { pool, topics, schemaIds, kafka, control, settings } = product;
   const api = await openProductApi(product.env);
   const topic = topics.leads;
