@@ -175,9 +175,16 @@ function sideBySide(found: readonly Found[]): ReplayPlan {
   const parts = [...Map.groupBy(found, ({ topic, partition }) => `${topic}/${partition}`).values()].flatMap((same) => {
     const [{ topic, partition }] = same as [Found];
     const lost = same.reduce((sum, span) => sum + span.lost, 0);
-    return mergeSpans(same.filter(({ from, to }) => to > from))
-      .flatMap((span) => divideSpan(span, LARGEST_PART))
-      .map((piece, turn) => ({ turn, part: { topic, partition, ...piece, lost: turn === 0 ? lost : 0, file: null } }));
+    const pieces = mergeSpans(same.filter(({ from, to }) => to > from)).flatMap((span) =>
+      divideSpan(span, LARGEST_PART),
+    );
+    // Of a range that is deleted as a whole it must be told as well.
+    const [{ from }] = same as [Found];
+    const told = pieces.length === 0 && lost > 0 ? [{ from, to: from }] : pieces;
+    return told.map((piece, turn) => ({
+      turn,
+      part: { topic, partition, ...piece, lost: turn === 0 ? lost : 0, file: null },
+    }));
   });
   return {
     parts: parts.toSorted((a, b) => a.turn - b.turn).map(({ part }) => part),

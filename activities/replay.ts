@@ -75,6 +75,9 @@ export function createReplayActivities(deps: ReplayDeps) {
       if (part === null) {
         throw ApplicationFailure.nonRetryable(`replay ${input.replayId} has no part ${input.part}`, 'UnknownReplay');
       }
+      if (part.from === part.to) {
+        return { finished: true, totals: NO_TOTALS };
+      }
       const earlier: LaneTotals = activityInfo().heartbeatDetails?.totals ?? NO_TOTALS;
       let latest: { totals: LaneTotals } = { totals: earlier };
       try {

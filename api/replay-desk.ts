@@ -22,7 +22,7 @@ export interface ReplayDeskDeps {
 /** What a request would read. */
 export interface ReplayPreview {
   /** Of a log: the ranges that Kafka has of what was asked for. */
-  ranges: Array<{ topic: string; partition: number; from: number; to: number; lost: number }>;
+  ranges: Array<{ topic: string; partition: number; from: number; to: number; offsets: number; lost: number }>;
   /** Of files. */
   files: Array<{ uri: string; bytes: number }>;
   /** At most so many events; null for files, whose lines are counted when they are read. */
@@ -67,12 +67,15 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
     control.run({ replayId, consumerGroup, lanes, ratePerSecond });
 
   async function ranges(selection: ReplaySelection): Promise<ReplayPreview['ranges']> {
-    const { parts } = await refusing(() => planReplay({ ...plan, replays }, selection, NOT_ABORTED));
+    // In any order the same is read, and each window would be a question to Kafka.
+    const whole = selection.by === 'windows' ? ({ ...selection, by: 'time' } as const) : selection;
+    const { parts } = await refusing(() => planReplay({ ...plan, replays }, whole, NOT_ABORTED));
     return [...Map.groupBy(parts, ({ topic, partition }) => `${topic}/${partition}`).values()].map((same) => ({
       topic: same[0]?.topic ?? '',
       partition: same[0]?.partition ?? 0,
       from: Math.min(...same.map(({ from }) => from)),
       to: Math.max(...same.map(({ to }) => to)),
+      offsets: same.reduce((sum, { from, to }) => sum + to - from, 0),
       lost: same.reduce((sum, { lost }) => sum + lost, 0),
     }));
   }
@@ -93,7 +96,7 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
         return { ranges: [], files, offsets: null, lost: 0, estimatedSeconds: null };
       }
       const found = await ranges(selection);
-      const offsets = found.reduce((sum, { from, to }) => sum + to - from, 0);
+      const offsets = found.reduce((sum, range) => sum + range.offsets, 0);
       return {
         ranges: found,
         files: [],

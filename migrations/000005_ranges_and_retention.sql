@@ -41,7 +41,7 @@ CREATE TABLE analytics.crm_replay_parts (
     topic VARCHAR(249) COLLATE "C" NOT NULL,
     partition INTEGER NOT NULL,
     from_offset BIGINT NOT NULL,
-    to_offset BIGINT NOT NULL CHECK (to_offset > from_offset),
+    to_offset BIGINT NOT NULL CHECK (to_offset >= from_offset),
     lost BIGINT NOT NULL DEFAULT 0,
     file JSONB,
     next_offset BIGINT NOT NULL,
@@ -50,6 +50,8 @@ CREATE TABLE analytics.crm_replay_parts (
     PRIMARY KEY (replay_id, part)
 );
 COMMENT ON TABLE analytics.crm_replay_parts IS 'The ranges of a replay in the order in which they are begun.';
+COMMENT ON COLUMN analytics.crm_replay_parts.to_offset IS
+    'Exclusive. A part without offsets tells what was lost of a range that is deleted as a whole.';
 COMMENT ON COLUMN analytics.crm_replay_parts.file IS 'Of a file: where and how it is read.';
 COMMENT ON COLUMN analytics.crm_replay_parts.next_offset IS 'Of a dry run, which has no position; with epoch the fence of its lanes.';
 COMMENT ON COLUMN analytics.crm_replay_parts.findings IS 'Of a dry run: what it would have done.';

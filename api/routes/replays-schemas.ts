@@ -157,7 +157,16 @@ const count = z.number().int();
 
 export const PreviewSchema = z
   .object({
-    ranges: z.array(z.object({ topic: z.string(), partition: count, from: count, to: count, lost: count })),
+    ranges: z.array(
+      z.object({
+        topic: z.string(),
+        partition: count,
+        from: count,
+        to: count.openapi({ description: 'After the last offset.' }),
+        offsets: count.openapi({ description: 'Fewer than between the two where there are gaps.' }),
+        lost: count,
+      }),
+    ),
     files: z.array(z.object({ uri: z.string(), bytes: count })),
     offsets: count
       .nullable()

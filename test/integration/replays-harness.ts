@@ -43,17 +43,15 @@ export async function createReplayHarness(env: Record<string, string> = {}) {
     get,
     count,
 
-    /** Leads in turn over the partitions: `<prefix>-0`, `<prefix>-1`, … */
+    /** Leads in turn over the partitions: `<prefix>-0`, `<prefix>-1`, … @param over when they happened and were sent */
     produceLeads: (prefix: string, events: number, over: { timestamp?: (index: number) => number } = {}) =>
       produce(
         kafka,
-        ids(prefix, events).map((id, index) => ({
-          topic,
-          key: id,
-          partition: index % PARTITIONS,
-          value: wireLead(schemaIds.leads, id, { email: CANARY }),
-          ...(over.timestamp && { timestamp: over.timestamp(index) }),
-        })),
+        ids(prefix, events).map((id, index) => {
+          const at = over.timestamp === undefined ? {} : { timestamp: over.timestamp(index) };
+          const value = wireLead(schemaIds.leads, id, { email: CANARY, ...at });
+          return { topic, key: id, partition: index % PARTITIONS, value, ...at };
+        }),
       ),
 
     /** Ingests what the topics hold, and stops. */
