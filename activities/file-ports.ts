@@ -54,7 +54,7 @@ export interface ScannedFile extends FoundFile {
   version: string;
   /** What the place tells of a version at no cost (size and time, or size and ETag): while it stays, so does the version. */
   stamp: string;
-  /** In order, joined without gaps. A file without records has none. */
+  /** In order, joined without gaps. An empty file has none. */
   chunks: FileChunk[];
 }
 
@@ -97,8 +97,8 @@ export class InvalidFileError extends Error {
 /** Reads one block of an Avro container file. @returns one outcome for each record; null when the bytes are not so many records */
 export type ReadAvroBlock = (block: Buffer, count: number) => AvroOutcome[] | null;
 
-/** A record as an event, or what is wrong with it and its bytes. */
-export type AvroOutcome = { event: EventJson } | { problem: 'text' | 'entity'; bytes: Buffer };
+/** A record as the text of an event in JSON, or what is wrong with it and its bytes. */
+export type AvroOutcome = { json: string } | { problem: 'text' | 'entity'; bytes: Buffer };
 
 /** Turns the schema of an Avro container file, once, into the way to read its blocks; or says why it can't be one of ours. */
 export type CompileAvro = (schema: unknown) => ReadAvroBlock | { problem: string };

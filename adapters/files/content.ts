@@ -1,0 +1,75 @@
+/** The content of files, uncompressed, and what a format says of it. */
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import {
+  type CompileAvro,
+  type FileReading,
+  FileUnavailableError,
+  InvalidFileError,
+} from '../../activities/file-ports.ts';
+import { readAvroLayout } from './avro.ts';
+import { readCsvLayout } from './csv.ts';
+import { NDJSON } from './ndjson.ts';
+import type { Layout } from './pieces.ts';
+import { FileChangedError } from './place.ts';
+
+/** Of what comes out of decompression at a time, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+const UNPACK: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
+  '.gz': () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  '.zst': () => createZstdDecompress({ chunkSize: CHUNK_BYTES }),
+};
+
+/** The ending that tells how a file is compressed, null without. */
+export function compressionOf(uri: string): string | null {
+  return Object.keys(UNPACK).find((ending) => uri.endsWith(ending)) ?? null;
+}
+
+/** Uncompresses what is stored, by the file's name. Destroying the result ends reading. */
+export function unpacked(uri: string, stored: Readable): Readable {
+  const ending = compressionOf(uri);
+  if (ending === null) return stored;
+  // Failures are those of the result: who reads it gets them.
+  return pipeline(stored, (UNPACK[ending] as () => NodeJS.ReadWriteStream & Readable)(), () => {});
+}
+
+/** The buffers of a stream from a byte on. @throws InvalidFileError for damaged compression, else what the place says */
+export async function* buffersOf(content: Readable, skip = 0): AsyncGenerator<Buffer> {
+  let left = skip;
+  try {
+    for await (const bytes of content as AsyncIterable<Buffer>) {
+      if (bytes.length > left) yield bytes.subarray(left);
+      left = Math.max(0, left - bytes.length);
+    }
+  } catch (error) {
+    throw isOfPlace(error) ? error : new InvalidFileError('it is damaged: it can not be uncompressed to its end');
+  }
+}
+
+function isOfPlace(error: unknown): boolean {
+  return (
+    error instanceof FileChangedError || error instanceof FileUnavailableError || error instanceof InvalidFileError
+  );
+}
+
+/**
+ * What the head of a file says of the rest.
+ * @param start opens the content from its beginning; ended when enough is known
+ * @throws InvalidFileError when the file is not what it is said to be
+ */
+export async function readLayout(
+  compile: CompileAvro,
+  { format, csv }: FileReading,
+  start: () => AsyncIterable<Buffer>,
+): Promise<Layout> {
+  switch (format) {
+    case 'ndjson':
+      return NDJSON;
+    case 'avro':
+      return readAvroLayout(compile, start());
+    case 'csv':
+      if (csv === null) throw new InvalidFileError('a CSV file needs a mapping of its columns');
+      return readCsvLayout(csv, start());
+  }
+}
