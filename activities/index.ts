@@ -2,6 +2,7 @@ import type { LaneInput } from '../workflows/contracts.ts';
 import { type AuditDeps, createAudit } from './audit.ts';
 import { type BooksDeps, createSweepBooks } from './books.ts';
 import { type ControlDeps, createControl } from './control.ts';
+import { createErasureActivities, type ErasureDeps } from './erasure.ts';
 import { createLane } from './lane.ts';
 import { createMaintenance, type MaintenanceDeps } from './maintenance.ts';
 import { createMirrorPositions, type MirrorDeps } from './mirror.ts';
@@ -26,6 +27,7 @@ export interface ActivityDeps {
   redrives: Omit<RedriveDeps, 'store'>;
   replays: Omit<ReplayDeps, 'runs'>;
   maintenance: MaintenanceDeps;
+  erasures: ErasureDeps;
   /** In milliseconds. */
   intervals: { watch: number; mirror: number };
 }
@@ -45,6 +47,7 @@ export function createActivities(deps: ActivityDeps) {
   const { moveRedrive, ...redriveSlices } = createRedriveActivities({ store, ...deps.redrives });
   const { moveReplay, planReplay, replaySlice } = createReplayActivities({ runs: store.runs, ...deps.replays });
   const maintenance = createMaintenance(deps.maintenance);
+  const { failErasure, ...erasure } = createErasureActivities(deps.erasures);
   return {
     control: {
       ...createControl({ reader, store, worker }),
@@ -56,6 +59,7 @@ export function createActivities(deps: ActivityDeps) {
       moveReplay,
       ...createSweepBooks(deps.books),
       ...maintenance.quick,
+      failErasure,
     },
     lanes: { lane: createLane(laneDepsFor) },
     background: {
@@ -64,6 +68,7 @@ export function createActivities(deps: ActivityDeps) {
       ...redriveSlices,
       planReplay,
       ...maintenance.steps,
+      ...erasure,
     },
     replays: { replaySlice },
   };

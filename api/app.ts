@@ -18,6 +18,7 @@ import { deadLetterExportRoutes } from './routes/dead-letters-export.ts';
 import { deadLetterSettleRoutes } from './routes/dead-letters-settle.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { enqueueRoutes } from './routes/enqueue.ts';
+import { erasureRoutes } from './routes/erasures.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historyRoutes } from './routes/history.ts';
 import { jobsRoutes } from './routes/jobs.ts';
@@ -94,6 +95,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, maintenanceRoutes(deps));
   app.route(INGESTION, retentionRoutes(deps));
   app.route(INGESTION, legalHoldRoutes(deps));
+  app.route(INGESTION, erasureRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

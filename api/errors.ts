@@ -21,6 +21,7 @@ export const PROBLEMS = {
   'unknown-job': { status: 404, title: 'There is no such job' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'unknown-redrive': { status: 404, title: 'There is no such redrive' },
+  'unknown-erasure': { status: 404, title: 'There is no such erasure' },
   'unknown-replay': { status: 404, title: 'There is no such replay or backfill' },
   'unknown-table-partition': { status: 404, title: 'The table has no such partition' },
   'unknown-maintenance': { status: 404, title: 'There is no such run of partition maintenance' },

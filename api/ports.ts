@@ -5,6 +5,7 @@ import type { MiddlewareHandler } from 'hono';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
+import type { ErasureRequests } from '../activities/erasure-ports.ts';
 import type { Settled } from '../activities/failed-ports.ts';
 import type { EntityHistories } from '../activities/history-ports.ts';
 import type { Located } from '../activities/log-coordinates.ts';
@@ -19,6 +20,7 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
+import type { ErasureControlPort } from '../workflows/erasure-control-port.ts';
 import type { MaintenanceControlPort } from '../workflows/maintenance-control-port.ts';
 import type { ApiEnv } from './env.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
@@ -93,6 +95,10 @@ export interface ApiDeps {
   maintenanceControl: MaintenanceControlPort;
   retention: RetentionRules;
   legalHolds: LegalHolds;
+  erasures: ErasureRequests;
+  erasureControl: ErasureControlPort;
+  /** Whether there is a key to erase with. */
+  canErase: boolean;
   health: Health;
   metrics: Metrics;
   logger: Logger;

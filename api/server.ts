@@ -2,7 +2,7 @@
 
 import { scryptSync } from 'node:crypto';
 import { dryRun } from '../activities/redrive-plan.ts';
-import { NOBODY } from '../activities/suppression.ts';
+import { createSuppressionList } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
@@ -10,6 +10,7 @@ import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
+import { createErasureRequests } from '../adapters/postgres/erasures.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { createFailedEvents } from '../adapters/postgres/failed-events.ts';
 import { createEntityHistories } from '../adapters/postgres/history.ts';
@@ -23,14 +24,17 @@ import { createRedrives } from '../adapters/postgres/redrives.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
 import { createRetentionRules } from '../adapters/postgres/retention.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
+import { createSuppressionSource } from '../adapters/postgres/suppression.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createAuditControl } from '../adapters/temporal/audit-control.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
+import { createErasureControl } from '../adapters/temporal/erasure-control.ts';
 import { createMaintenanceControl } from '../adapters/temporal/maintenance-control.ts';
 import { createRedriveControl } from '../adapters/temporal/redrive-control.ts';
 import { createReplayControl } from '../adapters/temporal/replay-control.ts';
+import { createIdentifierHash } from '../domain/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -68,11 +72,15 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
   const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
   const lateRules = async () => loadLateRules(await guarded(() => pool.get()));
+  const suppression = createSuppressionList(
+    forwarded(async () => createSuppressionSource(await guarded(() => pool.get()))),
+    config.erasure.key === null ? null : createIdentifierHash(config.erasure.key),
+  );
   const dryRunDeps = {
     redrives,
     failed,
     decoder,
-    rules: ingestRules(config, NOBODY, lateRules),
+    rules: ingestRules(config, suppression, lateRules),
     mostRedrives: config.redrives.limit,
   };
   return {
@@ -95,7 +103,10 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       redrives: createRedriveDesk({
         redrives,
         control: createRedriveControl(temporal),
-        dryRun: (scope) => dryRun(dryRunDeps, scope),
+        async dryRun(scope) {
+          await suppression.refresh();
+          return dryRun(dryRunDeps, scope);
+        },
         // Every API process has the same. Made slowly, so that an id is no way to guess the password in the URL.
         dryRunIds: createDryRunIds(scryptSync(config.postgres.url, 'crm-ingestion dry runs', 32)),
         approvalOver: config.redrives.approvalOver,
@@ -116,6 +127,8 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       maintenanceControl: createMaintenanceControl(temporal),
       retention: forwarded(async () => createRetentionRules(await guarded(() => pool.get()))),
       legalHolds: forwarded(async () => createLegalHolds(await guarded(() => pool.get()))),
+      erasures: forwarded(async () => createErasureRequests(await guarded(() => pool.get()))),
+      erasureControl: createErasureControl(temporal),
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },

@@ -48,6 +48,8 @@ export interface ApiServers {
   maintenanceControl: ApiDeps['maintenanceControl'];
   retention: ApiDeps['retention'];
   legalHolds: ApiDeps['legalHolds'];
+  erasures: ApiDeps['erasures'];
+  erasureControl: ApiDeps['erasureControl'];
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -96,6 +98,9 @@ export async function startApi(
     maintenanceControl: servers.maintenanceControl,
     retention: servers.retention,
     legalHolds: servers.legalHolds,
+    erasures: servers.erasures,
+    erasureControl: servers.erasureControl,
+    canErase: config.erasure.key !== null,
     health: createHealth(healthChecks(servers, settings.topics), { logger }),
     metrics,
     logger,

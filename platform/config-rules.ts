@@ -44,6 +44,7 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
     problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
   }
   problems.push(...signingKeyProblems(values.AUDIT_SIGNING_KEY_FILE ?? null));
+  problems.push(...erasureKeyProblems(values));
   problems.push(...topicProblems(values));
   const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
   if (unknown.length > 0) {
@@ -62,6 +63,15 @@ function signingKeyProblems(pem: string | null): string[] {
   } catch (error) {
     return [`AUDIT_SIGNING_KEY_FILE is ${error instanceof Error ? error.message : 'no key'}`];
   }
+}
+
+/** Shorter ones can be guessed, and with them who is on the list. */
+const SHORTEST_KEY = 32;
+
+function erasureKeyProblems({ ERASURE_KEY_FILE: file = null, ERASURE_KEY: key = null }: Partial<Values>): string[] {
+  if (file !== null && key !== null) return ['ERASURE_KEY_FILE and ERASURE_KEY are both set; drop one of them'];
+  const isShort = (file ?? key)?.length ?? SHORTEST_KEY;
+  return isShort < SHORTEST_KEY ? [`the erasure key is too short; allowed: ${SHORTEST_KEY} characters or more`] : [];
 }
 
 const TOPIC_VARIABLES = [

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ruleProblems } from './config-rules.ts';
 import { likelyTypos } from './config-typos.ts';
 import { maskCredentials } from './mask.ts';
-import { pemFile } from './variable-kinds.ts';
+import { pemFile, secretFile } from './variable-kinds.ts';
 import { VARIABLES, type Values, type Variable } from './variables.ts';
 
 /** The environment is unusable; `problems` has one sentence for each thing to mend, without any secret. */
@@ -92,6 +92,11 @@ export interface BooksConfig {
   signingKey: string | null;
 }
 
+export interface ErasureConfig {
+  /** Of the suppression list; null without, and then nobody can be erased. */
+  key: string | null;
+}
+
 export interface RedrivesConfig {
   limit: number;
   /** null never asks for a second person. */
@@ -136,6 +141,7 @@ export interface Config {
   retries: RetriesConfig;
   redrives: RedrivesConfig;
   books: BooksConfig;
+  erasure: ErasureConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   replays: { yieldLag: number };
@@ -173,7 +179,7 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
     }
     const parsed = variable.kind.schema.safeParse(found);
     // A file that can't be read makes its path a wrong value, which then shows at the start.
-    const value = parsed.success && variable.kind === pemFile ? readPem(found) : parsed.data;
+    const value = parsed.success && FILES.has(variable.kind) ? FILES.get(variable.kind)?.(found) : parsed.data;
     if (value === undefined) {
       problems.push(`${name} is ${shown(found, variable)}; allowed: ${variable.kind.allowed}`);
     } else {
@@ -181,6 +187,19 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
     }
   }
   return { values: values as Partial<Values>, problems };
+}
+
+const FILES: ReadonlyMap<unknown, (path: string) => string | undefined> = new Map([
+  [pemFile, readPem],
+  [secretFile, readSecret],
+]);
+
+function readSecret(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function readPem(path: string): string | undefined {
@@ -258,6 +277,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       keepJobsSeconds: values.RETRY_KEEP_JOBS_SECONDS,
     },
     books: { foldAfterHours: values.BOOKS_FOLD_AFTER_HOURS, signingKey: values.AUDIT_SIGNING_KEY_FILE },
+    erasure: { key: values.ERASURE_KEY_FILE ?? values.ERASURE_KEY },
     redrives: { limit: values.REDRIVE_LIMIT, approvalOver: values.REDRIVE_APPROVAL_OVER },
     temporal: {
       address: values.TEMPORAL_ADDRESS,

@@ -84,3 +84,6 @@ export function url(...protocols: string[]): Kind<string> {
 
 /** A path; loadConfig replaces it by the file's content. */
 export const pemFile: Kind<string> = text('the path of a readable PEM file');
+
+/** Likewise; what the file holds is a secret, without the space around it. */
+export const secretFile: Kind<string> = text('the path of a readable file that holds a secret');

@@ -12,6 +12,7 @@ import {
   nameList,
   oneOf,
   pemFile,
+  secretFile,
   text,
   topicName,
   url,
@@ -213,6 +214,15 @@ const books = {
   ),
 };
 
+const erasure = {
+  ERASURE_KEY_FILE: variable(
+    secretFile,
+    null,
+    'File with the key of the suppression list, 32 characters or more; `openssl rand -base64 32` makes one. Without a key nobody can be erased. Keep it for good and the same everywhere: with another key nothing can be written once somebody was erased.',
+  ),
+  ERASURE_KEY: secret('The key itself, where it comes from the environment; instead of ERASURE_KEY_FILE.'),
+};
+
 const redrives = {
   REDRIVE_LIMIT: variable(
     integer(1, 1_000, 'redrives'),
@@ -342,6 +352,7 @@ export const VARIABLE_GROUPS = {
   Redrives: redrives,
   Replays: replays,
   Books: books,
+  Erasure: erasure,
   Temporal: temporal,
   Ingestion: ingestion,
   Processes: processes,
@@ -358,6 +369,7 @@ export const VARIABLES = {
   ...redrives,
   ...replays,
   ...books,
+  ...erasure,
   ...temporal,
   ...ingestion,
   ...processes,

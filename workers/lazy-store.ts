@@ -1,11 +1,14 @@
 import type { AuditStore } from '../activities/audit-ports.ts';
 import type { BooksKeeper } from '../activities/books-ports.ts';
+import type { ErasureStore } from '../activities/erasure-ports.ts';
 import type { MaintenanceRuns, MaintenanceWork } from '../activities/maintenance-ports.ts';
 import type { Store } from '../activities/ports.ts';
 import type { Replays } from '../activities/replay-ports.ts';
+import type { SuppressionSource } from '../activities/suppression.ts';
 import { createAuditStore } from '../adapters/postgres/audits.ts';
 import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
+import { createErasureStore } from '../adapters/postgres/erasures.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
 import { loadLateRules } from '../adapters/postgres/late-policies.ts';
 import { createMaintenanceWork } from '../adapters/postgres/maintenance.ts';
@@ -14,6 +17,7 @@ import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
+import { createSuppressionSource } from '../adapters/postgres/suppression.ts';
 import type { KeepRule } from '../domain/late-data.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 
@@ -25,6 +29,8 @@ export interface LazyStore {
   /** What people decided on late events. @throws WriteError */
   lateRules(): Promise<KeepRule[]>;
   maintenance: { work(ahead: number): MaintenanceWork; runs: MaintenanceRuns };
+  suppression: SuppressionSource;
+  erasures: ErasureStore;
   /** Makes the partitions of so many intervals from now on. @returns how many there were to make */
   makePartitionsAhead(ahead: number): Promise<number>;
   /** Resolves when PostgreSQL answers. */
@@ -71,6 +77,8 @@ export function openStore(
         forwarded(async () => createMaintenanceWork(await pool(), { interval: partitionInterval, ahead })),
       runs: forwarded(async () => createMaintenanceRuns(await pool())),
     },
+    suppression: forwarded(async () => createSuppressionSource(await pool())),
+    erasures: forwarded(async () => createErasureStore(await pool())),
     makePartitionsAhead: async (ahead) => createPartitionsAhead(await pool(), Date.now(), ahead, partitionInterval),
     ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),

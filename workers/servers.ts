@@ -5,7 +5,7 @@ import type { LatePoliciesDeps } from '../activities/late-policies.ts';
 import { createLiveLag } from '../activities/live-lag.ts';
 import type { SuppressionList } from '../activities/ports.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
-import { NOBODY } from '../activities/suppression.ts';
+import { createSuppressionList } from '../activities/suppression.ts';
 import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
@@ -20,6 +20,7 @@ import { createReplayObserver, observeReplayed } from '../adapters/observe/repla
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
+import { createIdentifierHash } from '../domain/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import type { HealthCheck } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -69,7 +70,10 @@ export function openServers(
     logger.child({ component: 'retries' }),
   );
   observeQueueDepth(queue, metrics);
-  const options = laneOptions(config, worker, NOBODY, () => database.lateRules());
+  const identifiers = config.erasure.key === null ? null : createIdentifierHash(config.erasure.key);
+  const suppression = createSuppressionList(database.suppression, identifiers);
+  const signer = config.books.signingKey === null ? null : createSigner(config.books.signingKey);
+  const options = laneOptions(config, worker, suppression, () => database.lateRules());
   const maintenance = {
     work: database.maintenance.work(config.partitions.ahead),
     observer: createMaintenanceObserver(metrics, logger.child({ component: 'maintenance' })),
@@ -126,10 +130,8 @@ export function openServers(
         observer: createBooksObserver(metrics, logger.child({ component: 'books' })),
         foldAfterHours: config.books.foldAfterHours,
       },
-      audits: {
-        audits: database.audits,
-        signer: config.books.signingKey === null ? null : createSigner(config.books.signingKey),
-      },
+      audits: { audits: database.audits, signer },
+      erasures: { erasures: database.erasures, decoder, suppression, identifiers, signer },
       maintenance: {
         ...maintenance,
         ...config.maintenance,

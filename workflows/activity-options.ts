@@ -6,6 +6,7 @@ import {
   NON_RETRYABLE,
   REPLAY_TASK_QUEUE,
 } from './contracts.ts';
+import { ERASURE_NON_RETRYABLE } from './erasure-contracts.ts';
 import { REPLAY_NON_RETRYABLE } from './replay-contracts.ts';
 
 /** The watch and the mirror run for so long each time, in milliseconds, so that they hardly appear in the history. */
@@ -127,3 +128,15 @@ export const maintenanceStepOptions: ActivityOptions = {
   retry: { ...UNTIL_IT_WORKS, maximumAttempts: 10 },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 };
+
+/** A step of an erasure goes through everything there is, however long that takes. */
+export const erasureOptions: ActivityOptions = {
+  taskQueue: BACKGROUND_TASK_QUEUE,
+  startToCloseTimeout: '24h',
+  heartbeatTimeout: '2m', // one statement can take a minute
+  retry: { ...UNTIL_IT_WORKS, nonRetryableErrorTypes: [...ERASURE_NON_RETRYABLE] },
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+};
+
+/** PostgreSQL must forget whom a failed erasure was about, however long that takes. */
+export const erasureEndOptions: ActivityOptions = { startToCloseTimeout: '1m', retry: UNTIL_IT_WORKS };

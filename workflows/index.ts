@@ -1,5 +1,6 @@
 /** All workflows: what the worker bundles. */
 export { auditWorkflow } from './audit.ts';
+export { erasureWorkflow } from './erasure.ts';
 export { ingestionWorkflow } from './ingestion.ts';
 export { maintenanceWorkflow } from './maintenance.ts';
 export { parkedReplayWorkflow } from './parked-replay.ts';
