@@ -25,13 +25,18 @@ type Expired = z.infer<typeof expiredRow>;
 
 /** @see MaintenanceWork.deleteExpired */
 export async function deleteExpiredRows(session: MaintenanceSession): Promise<void> {
+  const { connection, signal } = session;
   for (const table of PARTITIONED) {
-    const expired = [
-      ...(await expiredOfOrganizations(session.connection, table)),
-      ...(await undated(session.connection, table)),
-    ];
-    for (const rows of expired) {
-      await deleteRows(session, table, rows);
+    for (const partition of await partitionsToSearch(connection, table)) {
+      if (signal.aborted) {
+        return;
+      }
+      for (const expired of await expiredOfOrganizations(connection, table, partition)) {
+        await deleteRows(session, table, expired);
+      }
+    }
+    for (const expired of await undated(connection, table)) {
+      await deleteRows(session, table, expired);
     }
   }
 }
@@ -92,27 +97,45 @@ function deletion(table: PartitionedTable, { partition, organizationId, cutoff, 
   `;
 }
 
-/** One look at all that is old enough, whatever the number of rules. The DEFAULT partition counts like any other. */
-function expiredOfOrganizations(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly Expired[]> {
+/** The rules for organizations of a table, without those on hold. */
+const rulesOf = (table: PartitionedTable) => sql.fragment`
+  SELECT r.organization_id, date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day' AS cutoff
+  FROM analytics.crm_retention r
+  WHERE r.parent = ${table} AND r.organization_id <> '' AND r.keep_days IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = r.organization_id)
+`;
+
+/** Those that are old enough for any of the rules, and the DEFAULT partition. */
+function partitionsToSearch(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly string[]> {
+  return connection.anyFirst(sql.type(z.object({ partition: z.string() }))`
+    SELECT p.partition
+    FROM analytics.crm_partitions p
+    JOIN (SELECT max(cutoff) AS cutoff FROM (${rulesOf(table)}) AS rule) AS latest
+      ON p.is_default OR p.lower_bound < latest.cutoff
+    WHERE p.parent = ${table} AND latest.cutoff IS NOT NULL
+    ORDER BY p.lower_bound
+  `);
+}
+
+/** Looks at one partition at a time: who reads the whole table keeps lanes from attaching a new one. */
+function expiredOfOrganizations(
+  connection: CommonQueryMethods,
+  table: PartitionedTable,
+  partition: string,
+): Promise<readonly Expired[]> {
   return connection.any(sql.type(expiredRow)`
-    WITH rule AS MATERIALIZED (
-      SELECT r.organization_id, date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day' AS cutoff
-      FROM analytics.crm_retention r
-      WHERE r.parent = ${table} AND r.organization_id <> '' AND r.keep_days IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = r.organization_id)
-    ),
+    WITH rule AS MATERIALIZED (${rulesOf(table)}),
     found AS (
-      SELECT DISTINCT t.tableoid AS oid, rule.organization_id, rule.cutoff
+      SELECT DISTINCT rule.organization_id, rule.cutoff
       FROM rule
-      JOIN ${sql.identifier(['analytics', table])} t
+      JOIN ${sql.identifier(['analytics', partition])} t
         ON t.organization_id = rule.organization_id AND t.event_timestamp < rule.cutoff
     )
-    SELECT c.relname::text AS partition, f.organization_id AS "organizationId", f.cutoff::text AS cutoff,
+    SELECT p.partition, f.organization_id AS "organizationId", f.cutoff::text AS cutoff,
       COALESCE(p.lower_bound, '-infinity')::text AS lower, least(p.upper_bound, f.cutoff)::text AS upper
     FROM found f
-    JOIN pg_class c ON c.oid = f.oid
-    JOIN analytics.crm_partitions p ON p.parent = ${table} AND p.partition = c.relname::text
-    ORDER BY lower, f.organization_id
+    JOIN analytics.crm_partitions p ON p.parent = ${table} AND p.partition = ${partition}
+    ORDER BY f.organization_id
   `);
 }
 

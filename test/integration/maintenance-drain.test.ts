@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { type DatabasePool, sql } from 'slonik';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
@@ -10,7 +9,7 @@ import { WriteError } from '../../activities/ports.ts';
 import { batchOf, lead } from '../helpers/batches.ts';
 import { claimPartitions, openTestLane } from '../helpers/lane-store.ts';
 import { eventually } from '../workflows/eventually.ts';
-import { daysAgo, leadsOf, openMaintenance } from './maintenance-harness.ts';
+import { daysAgo, elsewhere, leadsOf, openMaintenance } from './maintenance-harness.ts';
 
 const [OLD, OLDER] = [daysAgo(40), daysAgo(41)];
 
@@ -19,17 +18,6 @@ function readers(pool: DatabasePool) {
   return pool.one(sql.type(z.object({ rows: z.number(), ids: z.number() }))`
     SELECT count(*) AS rows, count(DISTINCT event_id) AS ids FROM analytics.crm_leads_staging
   `);
-}
-
-/** A connection of somebody else. */
-async function elsewhere<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** Somebody reads the DEFAULT partition, for as long as `meanwhile` takes. */

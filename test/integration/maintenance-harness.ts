@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { MaintenanceWork, PruneOptions, StepOptions, StepReport } from '../../activities/maintenance-ports.ts';
@@ -73,4 +74,15 @@ export async function openMaintenance() {
 /** The name of the partition of leads that holds a day. */
 export function leadsOf(at: Date): string {
   return `crm_leads_staging_p${at.toISOString().slice(0, 10).replaceAll('-', '')}`;
+}
+
+/** A connection of somebody else. */
+export async function elsewhere<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { identitiesWithLedger } from '../../adapters/postgres/weigh-books.ts';
 import { batchOf, lead, record, sliceOf } from '../helpers/batches.ts';
 import { claimPartitions, openTestLane } from '../helpers/lane-store.ts';
-import { daysAgo, leadsOf, openMaintenance } from './maintenance-harness.ts';
+import { daysAgo, elsewhere, leadsOf, openMaintenance } from './maintenance-harness.ts';
 
 const [OLD, RECENT] = [daysAgo(40), daysAgo(5)];
 const TABLE = { table: 'crm_leads_staging', organizationId: null, late: 'quarantine', changedBy: 'ann' } as const;
@@ -50,6 +50,26 @@ describe('a table’s retention', () => {
     ]);
     expect(await count(`analytics_archive.${leadsOf(OLD)}_r1`)).toBe(10);
     expect(await count(`analytics_archive.${leadsOf(OLD)}_r2`)).toBe(3);
+  });
+
+  it('waits for readers without having writers wait for them', async () => {
+    const { step, rules, url, insertLeads, whereLeadsAre } = await withLeads();
+    await rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop' });
+    let retiring: ReturnType<typeof step> | undefined;
+    await elsewhere(url, async (reader) => {
+      await reader.query('BEGIN; SELECT count(*) FROM analytics.crm_leads_staging');
+      retiring = step('retire');
+      await elsewhere(url, async (writer) => {
+        // Behind one that waited for as long as the reader reads, these would give up.
+        await writer.query("SET lock_timeout = '1s'");
+        for (let writes = 0; writes < 20; writes += 1) {
+          await writer.query('UPDATE analytics.crm_leads_staging SET first_name = $1', [`${writes}`]);
+        }
+      });
+    });
+    await insertLeads(RECENT, 1);
+    expect((await retiring)?.counts).toEqual({ detached: 1, dropped: 1, droppedRows: 10 });
+    expect(await whereLeadsAre()).toEqual({ [leadsOf(RECENT)]: 11 });
   });
 
   it('finishes what one that died had begun, and drops nothing whose rule is gone', async () => {
@@ -132,8 +152,8 @@ describe('an organization’s retention', () => {
     await insertLeads(OLD, 1, 'short');
     expect((await step('deleteExpired')).counts).toEqual({ rows: 1 });
     expect(await retired()).toEqual([
-      { partition: 'crm_leads_staging_default', organizationId: 'short', rows: 7, how: 'deleted' },
       { partition: leadsOf(OLD), organizationId: 'short', rows: 11, how: 'deleted' },
+      { partition: 'crm_leads_staging_default', organizationId: 'short', rows: 7, how: 'deleted' },
     ]);
   });
 
