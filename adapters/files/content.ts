@@ -1,6 +1,6 @@
 /** The content of files, uncompressed, and what a format says of it. */
 import { pipeline, type Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import {
   type CompileAvro,
   type FileReading,
@@ -12,13 +12,15 @@ import { readCsvLayout } from './csv.ts';
 import { NDJSON } from './ndjson.ts';
 import type { Layout } from './pieces.ts';
 import { FileChangedError } from './place.ts';
+import { unzstd } from './zstd.ts';
 
 /** Of what comes out of decompression at a time, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
-const UNPACK: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
-  '.gz': () => createGunzip({ chunkSize: CHUNK_BYTES }),
-  '.zst': () => createZstdDecompress({ chunkSize: CHUNK_BYTES }),
+const UNPACK: Readonly<Record<string, (stored: Readable) => Readable>> = {
+  // Failures are those of the result: who reads it gets them.
+  '.gz': (stored) => pipeline(stored, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}),
+  '.zst': (stored) => unzstd(stored, CHUNK_BYTES),
 };
 
 /** The ending that tells how a file is compressed, null without. */
@@ -29,9 +31,7 @@ export function compressionOf(uri: string): string | null {
 /** Uncompresses what is stored, by the file's name. Destroying the result ends reading. */
 export function unpacked(uri: string, stored: Readable): Readable {
   const ending = compressionOf(uri);
-  if (ending === null) return stored;
-  // Failures are those of the result: who reads it gets them.
-  return pipeline(stored, (UNPACK[ending] as () => NodeJS.ReadWriteStream & Readable)(), () => {});
+  return ending === null ? stored : (UNPACK[ending] as (stored: Readable) => Readable)(stored);
 }
 
 /** The buffers of a stream from a byte on. @throws InvalidFileError for damaged compression, else what the place says */
