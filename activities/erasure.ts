@@ -83,14 +83,21 @@ export function createErasureActivities({ erasures, decoder, suppression, identi
       await suppress(erasureId, identifiersOf(subject), recordsOf(subject));
     }),
 
-    /** Finds the records that bear an address, so that what they say without it goes as well. */
-    resolveRecords: tablePass<ErasureCheckpoint, void>(async (erasure, pass) => {
-      if (erasure.subject.kind !== 'email') return;
-      await passOver(erasures, pass, async (table, window) => {
-        const found = await erasures.findRecords(erasure, table, window);
-        if (found.length > 0) await suppress(erasure.erasureId, found.map(identifierOf), found);
-      });
-    }),
+    /**
+     * Finds the records that bear an address, so that what they say without it goes as well. Suppressed all at once, since
+     * each change of the list has all lanes prepare a batch again; an attempt that fails starts over.
+     */
+    resolveRecords: withSafeFailures(({ erasureId }: ErasureInput) =>
+      heartbeating(async (signal): Promise<void> => {
+        const erasure = await running(erasures, erasureId);
+        if (erasure.subject.kind !== 'email') return;
+        const found: ErasureRecord[] = [];
+        await passOver(erasures, { from: undefined, signal, report: () => {} }, async (table, window) => {
+          found.push(...(await erasures.findRecords(erasure, table, window)));
+        });
+        if (found.length > 0) await suppress(erasureId, found.map(identifierOf), found);
+      }),
+    ),
 
     eraseTables: tablePass<ErasureCheckpoint, void>(async (erasure, pass) => {
       await passOver(erasures, pass, (table, window) => erasures.eraseRows(erasure, table, window));

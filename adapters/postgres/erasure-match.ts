@@ -45,19 +45,26 @@ export const ROW_FIELDS: Readonly<Record<ErasureTable['holds'], RowFields>> = {
   },
 };
 
-/** That a row is about the subject, by its organization, its address or its id. */
+/**
+ * That a row is of the organization, or of a record that was named or found. A row with the address whose record was not
+ * found yet is left for the search, or what else that record says would never be found.
+ */
+export function isErased({ erasureId, subject }: RunningErasure, fields: RowFields): FragmentSqlToken {
+  return subject.kind === 'organization'
+    ? sql.fragment`t.organization_id = ${subject.organizationId}`
+    : sql.fragment`
+        EXISTS (
+          SELECT 1 FROM analytics.crm_erasure_records r
+          WHERE ${isRecord(erasureId, fields.entity, fields.recordId)}
+        )
+      `;
+}
+
+/** That a row is about the subject in any way: also by its address, or by a link. */
 export function isAbout(erasure: RunningErasure, fields: RowFields): FragmentSqlToken {
-  const { erasureId, subject } = erasure;
-  if (subject.kind === 'organization') {
-    return sql.fragment`t.organization_id = ${subject.organizationId}`;
-  }
-  const named = sql.fragment`
-    EXISTS (
-      SELECT 1 FROM analytics.crm_erasure_records r
-      WHERE ${isRecord(erasureId, fields.entity, fields.recordId)}
-    )
-  `;
-  return subject.kind === 'email' ? sql.fragment`(${hasAddress(subject.email, fields.email)} OR ${named})` : named;
+  const { subject } = erasure;
+  const address = subject.kind === 'email' ? hasAddress(subject.email, fields.email) : sql.fragment`false`;
+  return sql.fragment`(${isErased(erasure, fields)} OR ${address} OR ${isLinked(erasure, fields)})`;
 }
 
 /** That `r` of crm_erasure_records is the record with this id. */
@@ -69,7 +76,7 @@ export function isRecord(erasureId: string, entity: FragmentSqlToken, id: Fragme
 }
 
 /** That a row points to a record of the erasure. */
-export function isLinked({ erasureId }: RunningErasure, { links }: RowFields): FragmentSqlToken {
+function isLinked({ erasureId }: RunningErasure, { links }: RowFields): FragmentSqlToken {
   const each = links.map(
     ({ entity, value }) => sql.fragment`
       EXISTS (SELECT 1 FROM analytics.crm_erasure_records r WHERE ${isRecord(erasureId, sql.fragment`${entity}`, value)})

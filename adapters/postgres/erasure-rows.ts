@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { BlockWindow, ErasureTable, RunningErasure } from '../../activities/erasure-ports.ts';
 import type { ErasurePlace, ErasureRecord } from '../../domain/erasure.ts';
 import { ENTITIES } from '../../domain/events.ts';
-import { hasAddress, isAbout, isLinked, isRecord, NOT_HELD, ROW_FIELDS } from './erasure-match.ts';
+import { hasAddress, isAbout, isErased, isRecord, NOT_HELD, ROW_FIELDS } from './erasure-match.ts';
 
 /** Tables are told by their columns: whatever else they are called, their rows may be about somebody. */
 export async function erasureTables(connection: CommonQueryMethods, oid: number): Promise<ErasureTable[]> {
@@ -90,7 +90,7 @@ export function countRows(
     FROM (
       SELECT ${NOT_HELD} AS is_free
       FROM ONLY ${nameOf(table)} t
-      WHERE ${isIn(window)} AND (${isAbout(erasure, fields)} OR ${isLinked(erasure, fields)})
+      WHERE ${isIn(window)} AND ${isAbout(erasure, fields)}
     ) f
   `);
 }
@@ -102,7 +102,7 @@ function deleting(erasure: RunningErasure, table: ErasureTable, window: BlockWin
   return sql.unsafe`
     WITH gone AS (
       DELETE FROM ONLY ${nameOf(table)} t
-      WHERE ${isIn(window)} AND ${isAbout(erasure, ROW_FIELDS[table.holds])} AND ${NOT_HELD}
+      WHERE ${isIn(window)} AND ${isErased(erasure, ROW_FIELDS[table.holds])} AND ${NOT_HELD}
       RETURNING t.event_id
     ),
     ledger AS (

@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'slonik';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { Batch, ClaimedRange } from '../../activities/ports.ts';
+import type { StagedEvent } from '../../domain/staging.ts';
+import { batchOf, contact, lead, opportunity } from '../helpers/batches.ts';
+import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+import { createEraser, tablesWith } from './erasure-harness.ts';
+
+const CANARY = 'Canary.7f3e@Leak.Example';
+const SUBJECT = { kind: 'email', email: 'canary.7f3e@leak.example ' } as const;
+const anyRow = z.record(z.string(), z.unknown());
+
+/** A database with these events, and an eraser over it. */
+async function setUp(events: Array<StagedEvent | 'bad'>, change: (batch: Batch) => void = () => {}) {
+  const { pool, store, runId } = await createTestStore();
+  const lane = await openTestLane(store);
+  const [range] = (await claimPartitions(lane, runId, 'crm.events')) as [ClaimedRange];
+  const batch = batchOf(range, events, runId);
+  change(batch);
+  await lane.writer.write(batch);
+  const rows = (table: 'leads' | 'contacts' | 'opportunities') =>
+    pool.any(sql.type(anyRow)`
+      SELECT * FROM ${sql.identifier(['analytics', `crm_${table}_staging`])} ORDER BY event_id`);
+  const erased = () =>
+    pool.anyFirst(sql.type(z.object({ id: z.string() }))`
+      SELECT event_id AS id FROM analytics.crm_event_ledger WHERE erased_by IS NOT NULL ORDER BY 1`);
+  return { ...createEraser(pool), pool, rows, erased };
+}
+
+/** Two people: one is known by an address, once with another one; the other has nothing to do with it. */
+const PEOPLE = [
+  lead('a', { leadId: 'l-1', email: CANARY }),
+  lead('b', { leadId: 'l-1', email: 'another@leak.example', metadata: '{"note":"same person"}' }),
+  contact('c', { contactId: 'c-1', email: CANARY.toUpperCase(), leadId: 'l-9', company: 'Leak Ltd' }),
+  lead('d', { leadId: 'l-2' }),
+  contact('e', { contactId: 'c-2', leadId: 'l-1' }),
+  opportunity('f', { leadId: 'l-1', contactId: 'c-1' }),
+  lead('g', { leadId: 'l-1', organizationId: 'org-2' }),
+];
+
+describe('erasing a person by e-mail address', () => {
+  it('deletes all that their records say, cuts links to them, and leaves others alone', async () => {
+    const { pool, erase, rows, erased } = await setUp(PEOPLE);
+    const report = await erase(SUBJECT);
+    expect((await rows('leads')).map(({ event_id: id }) => id)).toEqual(['d', 'g']);
+    expect(await rows('contacts')).toMatchObject([{ event_id: 'e', lead_id: expect.stringMatching(/^erased-/) }]);
+    expect(await rows('opportunities')).toMatchObject([
+      { lead_id: expect.stringMatching(/^erased-/), contact_id: expect.stringMatching(/^erased-/) },
+    ]);
+    expect(await erased()).toEqual(['a', 'b', 'c']);
+    expect(report).toMatchObject({
+      verdict: 'erased',
+      records: 2,
+      verification: { left: 0, held: 0, unreadable: 0 },
+      suppression: { version: 2, identifiers: 3 },
+    });
+    expect(sumOf(report, 'deleted')).toBe(3);
+    expect(sumOf(report, 'unlinked')).toBe(3);
+    expect(await tablesWith(pool, CANARY)).toEqual([]);
+    expect(JSON.stringify(report).toLowerCase()).not.toContain('canary');
+  });
+
+  it('keeps rows without what is personal, and counts by person, where they are pseudonymized', async () => {
+    const { pool, erase, rows, erased } = await setUp(PEOPLE);
+    const report = await erase(SUBJECT, 'pseudonymize');
+    const gone = {
+      first_name: null,
+      last_name: null,
+      email: null,
+      phone: null,
+      company: null,
+      title: null,
+      metadata: null,
+    };
+    const leads = await rows('leads');
+    expect(leads.slice(0, 2)).toMatchObject([gone, gone]);
+    expect(leads[0]?.lead_id).toMatch(/^erased-/);
+    expect(leads[1]?.lead_id).toBe(leads[0]?.lead_id);
+    expect(leads.slice(2)).toMatchObject([{ lead_id: 'l-2' }, { lead_id: 'l-1', first_name: 'Ada' }]);
+    const [person, other] = await rows('contacts');
+    expect(person).toMatchObject({ ...gone, lead_id: null });
+    expect(other).toMatchObject({ first_name: 'Ada', lead_id: leads[0]?.lead_id });
+    const [deal] = await rows('opportunities');
+    expect(deal).toMatchObject({
+      name: 'Analytical engine',
+      lead_id: leads[0]?.lead_id,
+      contact_id: person?.contact_id,
+    });
+    expect(await erased()).toEqual([]);
+    expect(sumOf(report, 'pseudonymized')).toBe(3);
+    expect(await tablesWith(pool, CANARY)).toEqual([]);
+  });
+
+  it('finds them in DEFAULT partitions, in archives and in rows that were overwritten', async () => {
+    const { pool, erase, erased } = await setUp([lead('a', { leadId: 'l-1', email: CANARY })]);
+    await pool.query(sql.unsafe`
+      CREATE TABLE analytics_archive.crm_leads_staging_p2019_r1 AS SELECT * FROM analytics.crm_leads_staging`);
+    await pool.query(sql.unsafe`UPDATE analytics_archive.crm_leads_staging_p2019_r1 SET event_id = 'archived'`);
+    await pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_leads_staging
+      SELECT (jsonb_populate_record(s, '{"event_id": "default", "event_timestamp": "2011-01-01T00:00:00Z"}')).*
+      FROM analytics.crm_leads_staging s`);
+    await pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_overwritten_rows (entity, event_id, organization_id, row, replaced_by)
+      SELECT 1, event_id, organization_id, to_jsonb(s), ${randomUUID()}::uuid FROM analytics.crm_leads_staging s
+      UNION ALL
+      SELECT 3, 'o', 'org-1', '{"opportunity_id": "o-1", "lead_id": "l-1"}', ${randomUUID()}::uuid`);
+    expect(await tablesWith(pool, CANARY)).toHaveLength(4);
+    const report = await erase(SUBJECT);
+    expect(await tablesWith(pool, CANARY)).toEqual([]);
+    expect(await tablesWith(pool, '"l-1"')).toEqual([]);
+    const places = Object.fromEntries(report.places.map(({ place, what, rows }) => [`${what} ${place}`, rows]));
+    expect(places).toMatchObject({
+      'deleted crm_leads_staging_p2019_r1': 1,
+      'deleted crm_leads_staging_default': 1,
+      'deleted crm_overwritten_rows': 2,
+      'unlinked crm_overwritten_rows': 1,
+    });
+    // What was archived counts as retired already.
+    expect(await erased()).toEqual(['a']);
+  });
+
+  it('changes nothing when it is done again', async () => {
+    const { erase, rows } = await setUp(PEOPLE);
+    await erase(SUBJECT);
+    const before = await rows('opportunities');
+    const again = await erase(SUBJECT);
+    expect(again).toMatchObject({ verdict: 'erased', places: [], suppression: { version: 2, identifiers: 0 } });
+    expect(await rows('opportunities')).toEqual(before);
+  });
+});
+
+describe('erasing by ids and by organization', () => {
+  it('takes the ids of one organization alone', async () => {
+    const { erase, rows } = await setUp(PEOPLE);
+    await erase({ kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: 'org-2' });
+    expect((await rows('leads')).map(({ event_id: id }) => id)).toEqual(['a', 'b', 'd']);
+    expect(await rows('opportunities')).toMatchObject([{ lead_id: 'l-1' }]);
+  });
+
+  it('takes the ids of all organizations where none is named', async () => {
+    const { erase, rows } = await setUp(PEOPLE);
+    await erase({ kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: null });
+    expect((await rows('leads')).map(({ event_id: id }) => id)).toEqual(['d']);
+  });
+
+  it('takes all of an organization', async () => {
+    const { erase, rows } = await setUp(PEOPLE);
+    const report = await erase({ kind: 'organization', organizationId: 'org-1' });
+    expect(await rows('leads')).toMatchObject([{ event_id: 'g' }]);
+    expect(await rows('contacts')).toEqual([]);
+    expect(await rows('opportunities')).toEqual([]);
+    expect(sumOf(report, 'deleted')).toBe(6);
+  });
+});
+
+describe('a legal hold', () => {
+  it("keeps an organization's rows, and the report says so", async () => {
+    const { pool, erase, rows } = await setUp([
+      lead('a', { leadId: 'l-1', email: CANARY }),
+      lead('b', { leadId: 'l-1', email: CANARY, organizationId: 'org-2' }),
+    ]);
+    await pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_legal_holds (organization_id, reason, placed_by) VALUES ('org-2', 'court', 'ann')`);
+    const report = await erase(SUBJECT);
+    expect(await rows('leads')).toMatchObject([{ event_id: 'b', email: CANARY }]);
+    expect(report).toMatchObject({ verdict: 'held', verification: { left: 0, held: 1 } });
+  });
+});
+
+describe('a request', () => {
+  it('forgets whom it was about when it ends, whichever way', async () => {
+    const { pool, run, activities, request, requests } = await setUp([lead('a')]);
+    const erasureId = await request({ kind: 'records', entity: 'lead', ids: ['canary'], organizationId: null });
+    await run(activities.suppressSubject, { erasureId });
+    expect(await tablesWith(pool, 'canary')).toEqual(['crm_erasures', 'crm_erasure_records']);
+    await run(activities.failErasure, { erasureId, failure: 'no reason' });
+    expect(await tablesWith(pool, 'canary')).toEqual([]);
+    expect(await requests.find(erasureId)).toMatchObject({ status: 'failed', failure: 'no reason', report: null });
+    await expect(run(activities.eraseTables, { erasureId })).rejects.toMatchObject({ type: 'UnknownErasure' });
+  });
+});
+
+function sumOf({ places }: { places: ReadonlyArray<{ what: string; rows: number }> }, what: string): number {
+  return places.reduce((sum, place) => sum + (place.what === what ? place.rows : 0), 0);
+}
