@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -11,12 +12,8 @@ describe('migrations', () => {
   it('bring an empty database up, once, also when several processes start together', async () => {
     const database = { url: await createEmptyDatabase(`crm_test_migrate_${process.pid}`), ca: null };
     const applied = await Promise.all([migrate(database), migrate(database), migrate(database), migrate(database)]);
-    expect(applied.flat().toSorted()).toEqual([
-      '000001_staging',
-      '000002_exactly_once',
-      '000003_functions',
-      '000004_retries_and_books',
-    ]);
+    const files = (await readdir('migrations')).map((file) => file.replace(/\.sql$/u, '')).toSorted();
+    expect(applied.flat().toSorted()).toEqual(files);
     expect(await migrate(database)).toEqual([]);
   });
 });
