@@ -164,12 +164,8 @@ async function refusing<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (error instanceof InvalidSelectionError || error instanceof InvalidFileError) {
-      throw new ProblemError('invalid-selection', `${sentence(error.message)}`);
+      throw new ProblemError('invalid-selection', `It can not be read: ${error.message}.`);
     }
     throw error instanceof FileUnavailableError ? new LogUnavailableError(error.message) : error;
   }
-}
-
-function sentence(words: string): string {
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

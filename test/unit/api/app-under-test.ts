@@ -15,6 +15,7 @@ import {
 } from '../../../workflows/control-port.ts';
 import { recordingLogger } from '../platform/recording-logger.ts';
 import { createMemoryRedrives } from './memory-redrives.ts';
+import { createMemoryReplays } from './memory-replays.ts';
 
 export const SETTINGS: IngestionSettings = {
   consumerGroup: 'group',
@@ -163,6 +164,7 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     locate: async (at) => ({ problem: null, bounds: { ...at, earliest: 0, end: at.offset + 1, topicId: null } }),
     ...NO_DEAD_LETTERS,
     redrives: createMemoryRedrives().desk,
+    replays: createMemoryReplays().desk,
     histories: { owners: async () => [], versions: async () => [] },
     ...NO_MAINTENANCE,
     erasures: {
