@@ -1,5 +1,5 @@
 import { correctionToWireEvent } from '../domain/correction.ts';
-import type { FailedEvent } from './failed-ports.ts';
+import type { FailedEvent, SourceRef } from './failed-ports.ts';
 import { type Checked, deliverDecoded, type IngestRules } from './ingest.ts';
 import type { Decoded, EventDecoder } from './ports.ts';
 
@@ -19,7 +19,7 @@ export async function deliverFailed(
   now: number,
 ): Promise<Checked> {
   await rules.late.refresh();
-  return deliverDecoded(record, source.topic, await decodeFailed({ record, correction }, decoder), rules, now);
+  return deliverDecoded(record, source.topic, await decodeFailed({ record, source, correction }, decoder), rules, now);
 }
 
 /**
@@ -27,7 +27,7 @@ export async function deliverFailed(
  * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
  */
 export async function decodeFailed(
-  { record, correction }: Pick<FailedEvent, 'record' | 'correction'>,
+  { record, source, correction }: Pick<FailedEvent, 'record' | 'correction'> & { source: Pick<SourceRef, 'topic'> },
   decoder: EventDecoder,
 ): Promise<Decoded> {
   if (correction !== null) {
@@ -36,7 +36,7 @@ export async function decodeFailed(
   if (record.value === null) {
     throw new TypeError('a tombstone never fails, yet one is kept as a failed event');
   }
-  return decoder.decode(record.value);
+  return decoder.decode(record.value, source.topic);
 }
 
 function decodedCorrection(correction: unknown): Decoded {

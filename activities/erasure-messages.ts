@@ -66,15 +66,18 @@ export function createMessageSearch(
 }
 
 /** The event of the message and that of its correction; null for what can't be decoded. */
-async function eventsIn({ value, correction }: KeptMessage, decoder: EventDecoder): Promise<Array<WireEvent | null>> {
+async function eventsIn(
+  { topic, value, correction }: KeptMessage,
+  decoder: EventDecoder,
+): Promise<Array<WireEvent | null>> {
   const events: Array<WireEvent | null> = [];
   if (value !== null) {
-    const decoded = await decoder.decode(value);
+    const decoded = await decoder.decode(value, topic);
     events.push(decoded.ok ? decoded.event : null);
   }
   if (correction !== null) {
     const record = { offset: 0, timestamp: 0, key: null, value: null, headers: [] };
-    const corrected = await decodeFailed({ record, correction }, decoder);
+    const corrected = await decodeFailed({ record, source: { topic }, correction }, decoder);
     events.push(corrected.ok ? corrected.event : null);
   }
   return events;

@@ -71,6 +71,7 @@ export interface BlockWindow {
 /** A failed event that still has its message. */
 export interface KeptMessage {
   failedId: number;
+  topic: string;
   organizationId: string | null;
   value: Buffer | null;
   /** Everything else that came with it or was put beside it, as text: key, headers, correction. */

@@ -57,7 +57,7 @@ export async function prepareBatch(
         batch.deliveries.push({ kind: 'tombstone', slice: index, record });
         continue;
       }
-      const pending = decoder.decode(record.value);
+      const pending = decoder.decode(record.value, slice.topic);
       const decoded = pending instanceof Promise ? await pending : pending;
       batch.deliveries.push(toDelivery(index, record, decoded, context, rules));
     }
@@ -88,7 +88,7 @@ export async function deliver(
     return null;
   }
   await rules.late.refresh();
-  return deliverDecoded(record, topic, await decoder.decode(record.value), rules, now);
+  return deliverDecoded(record, topic, await decoder.decode(record.value, topic), rules, now);
 }
 
 /** The same for an event that is decoded already, such as one that a person corrected. */

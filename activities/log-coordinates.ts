@@ -49,6 +49,9 @@ export async function asked<T>(question: () => Promise<T>): Promise<T> {
   try {
     return await question();
   } catch (error) {
+    if (error instanceof LogUnavailableError) {
+      throw error;
+    }
     throw new LogUnavailableError(`Kafka did not answer: ${error instanceof Error ? error.message : 'unknown'}`);
   }
 }

@@ -142,11 +142,12 @@ export type Decoded =
 
 export interface EventDecoder {
   /**
-   * Decodes a value in the Confluent wire format. Synchronous when the schema is cached (a promise per event costs an
+   * Decodes a value in the Confluent wire format, or of a file as its reader makes them. Synchronous when the schema is cached (a promise per event costs an
    * order of magnitude), else a promise.
+   * @param topic what the value is of; left out for a topic of Kafka
    * @throws RegistryUnavailableError (also as the promise's rejection) when the registry can't be asked
    */
-  decode(value: Buffer): Decoded | Promise<Decoded>;
+  decode(value: Buffer, topic?: string): Decoded | Promise<Decoded>;
 }
 
 /** The registry can't be reached or answers with a server error: wait and try again. */

@@ -4,6 +4,7 @@
  */
 import { type Breaker, type BreakerPolicy, createBreaker } from '../domain/breaker.ts';
 import { statusOf } from '../domain/failures.ts';
+import { isFileTopic } from './file-ports.ts';
 import type { Batch, Delivery, LaneObserver } from './ports.ts';
 import type { StreamId, StreamState, Streams } from './stream-ports.ts';
 
@@ -120,6 +121,10 @@ export function createStreamGate({ streams, observer, policy, now }: StreamGateD
           continue;
         }
         const { topic } = (batch.slices[delivery.slice] as Batch['slices'][number]).range;
+        // Nothing of a file can wait in Kafka: its bad lines are failed events, however many there are.
+        if (isFileTopic(topic)) {
+          continue;
+        }
         const schemaId = Math.max(0, delivery.schemaId ?? 0);
         if (stream === null || stream.schemaId !== schemaId || stream.topic !== topic) {
           stream = streamOf(topic, schemaId);

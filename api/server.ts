@@ -39,7 +39,7 @@ import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
-import { CHUNK_BYTES, openFiles } from '../workers/files.ts';
+import { CHUNK_BYTES, openFiles, withFiles } from '../workers/files.ts';
 import { ingestRules } from '../workers/ingest-rules.ts';
 import { runProcess } from '../workers/process.ts';
 import { createDryRunIds } from './dry-run-id.ts';
@@ -68,7 +68,8 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api` }),
     (opened) => opened.end(),
   );
-  const decoder = createEventDecoder(config.registry);
+  const decoder = withFiles(createEventDecoder(config.registry));
+  const files = openFiles(config);
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
   const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
   const lateRules = async () => loadLateRules(await guarded(() => pool.get()));
@@ -117,7 +118,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
           return createReplays(opened, async (replayId) => openDryLane(opened, replayId));
         }),
         control: createReplayControl(temporal),
-        plan: { reader, topics: Object.values(config.topics), files: openFiles(), chunkBytes: CHUNK_BYTES },
+        plan: { reader, topics: Object.values(config.topics), files, chunkBytes: CHUNK_BYTES },
         consumerGroup: config.kafka.consumerGroup,
       }),
       partitions: forwarded(async () =>
@@ -135,6 +136,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     closing: [
       { name: 'temporal client', run: () => control.close() },
       { name: 'kafka reader', run: () => reader.close() },
+      { name: 'storage of files', run: async () => files.close() },
       { name: 'retry queue', run: () => queue.close() },
       { name: 'database pool', run: () => pool.close() },
     ],

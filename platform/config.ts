@@ -86,6 +86,19 @@ export interface RetriesConfig {
   keepJobsSeconds: number;
 }
 
+export interface FilesConfig {
+  /** null reads no folder. */
+  root: string | null;
+  s3: {
+    /** null for AWS itself. */
+    endpoint: string | null;
+    region: string;
+    /** null for what AWS's tools would use. */
+    credentials: { accessKeyId: string; secretAccessKey: string } | null;
+    forcePathStyle: boolean;
+  };
+}
+
 export interface BooksConfig {
   foldAfterHours: number;
   /** PEM of the key that signs audits; null without. */
@@ -145,6 +158,7 @@ export interface Config {
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   replays: { yieldLag: number };
+  files: FilesConfig;
   worker: { maxLanes: number; maxReplayLanes: number; host: string; port: number };
   api: { host: string; port: number; showPersonalData: boolean };
   /** Sentences for the log: variables that are set, unknown, and look like a misspelt one of ours. */
@@ -306,6 +320,18 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       mirrorIntervalMs: values.INGESTION_MIRROR_INTERVAL_MS,
     },
     replays: { yieldLag: values.REPLAY_YIELD_LAG },
+    files: {
+      root: values.BACKFILL_DIR,
+      s3: {
+        endpoint: values.S3_ENDPOINT,
+        region: values.S3_REGION,
+        credentials:
+          values.S3_ACCESS_KEY_ID !== null && values.S3_SECRET_ACCESS_KEY !== null
+            ? { accessKeyId: values.S3_ACCESS_KEY_ID, secretAccessKey: values.S3_SECRET_ACCESS_KEY }
+            : null,
+        forcePathStyle: values.S3_FORCE_PATH_STYLE,
+      },
+    },
     worker: {
       maxLanes: values.WORKER_MAX_LANES,
       maxReplayLanes: values.WORKER_MAX_REPLAY_LANES,

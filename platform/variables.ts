@@ -201,6 +201,31 @@ const replays = {
   ),
 };
 
+const files = {
+  BACKFILL_DIR: variable(
+    text('a path'),
+    null,
+    'Folder with the files of backfills, for workers and the API; nothing outside of it is read. Without it no folder is.',
+  ),
+  S3_ENDPOINT: variable(
+    url('http:', 'https:'),
+    null,
+    'S3-compatible storage with files of backfills. Leave out for AWS itself.',
+  ),
+  S3_REGION: variable(freeText, 'us-east-1', 'Region of the buckets.'),
+  S3_ACCESS_KEY_ID: variable(
+    freeText,
+    null,
+    "Key that may list and read the buckets. Without it: what AWS's own tools would use on this machine.",
+  ),
+  S3_SECRET_ACCESS_KEY: secret('Secret of the key.'),
+  S3_FORCE_PATH_STYLE: variable(
+    bool,
+    'false',
+    'Whether buckets are named in the path instead of the host name, as most storage other than that of AWS wants.',
+  ),
+};
+
 const books = {
   BOOKS_FOLD_AFTER_HOURS: variable(
     integer(1, 8_784, 'hours'),
@@ -351,6 +376,7 @@ export const VARIABLE_GROUPS = {
   Retries: retries,
   Redrives: redrives,
   Replays: replays,
+  Files: files,
   Books: books,
   Erasure: erasure,
   Temporal: temporal,
@@ -368,6 +394,7 @@ export const VARIABLES = {
   ...retries,
   ...redrives,
   ...replays,
+  ...files,
   ...books,
   ...erasure,
   ...temporal,

@@ -6,6 +6,7 @@ import { createLiveLag } from '../activities/live-lag.ts';
 import type { SuppressionList } from '../activities/ports.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
 import { createSuppressionList } from '../activities/suppression.ts';
+import { createFileReader } from '../adapters/files/index.ts';
 import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
@@ -27,7 +28,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { createSigner } from '../platform/signing.ts';
-import { CHUNK_BYTES, openFiles } from './files.ts';
+import { CHUNK_BYTES, openFiles, withFiles } from './files.ts';
 import { ingestRules } from './ingest-rules.ts';
 import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
@@ -56,11 +57,13 @@ export function openServers(
   const topics = Object.values(config.topics);
   const kafkaLogger = logger.child({ component: 'kafka' });
   const kafka = createKafka({ ...config.kafka, log: (level, message, fields) => kafkaLogger[level](message, fields) });
+  const maxBufferedBytes = config.ingestion.bufferMaxBytes;
   const reader = createLogReader(kafka, {
     maxWaitMs: config.kafka.maxWaitMs,
-    maxBufferedBytes: config.ingestion.bufferMaxBytes,
+    maxBufferedBytes,
   });
-  const decoder = createEventDecoder(config.registry);
+  const decoder = withFiles(createEventDecoder(config.registry));
+  const files = openFiles(config);
   const { store, ...database } = openStore(
     { ...config.postgres, applicationName: config.kafka.clientId },
     { partitionInterval: config.partitions.interval },
@@ -115,11 +118,12 @@ export function openServers(
       },
       replays: {
         replays: database.replays,
-        plan: { reader, topics, files: openFiles(), chunkBytes: CHUNK_BYTES },
+        plan: { reader, topics, files, chunkBytes: CHUNK_BYTES },
         consumerGroup: config.kafka.consumerGroup,
-        laneDepsFor: ({ replayId, part }) => {
+        laneDepsFor: ({ replayId, part, file }) => {
           const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
-          return { reader, decoder, store, observer, retries: queue, options };
+          const source = file === null ? reader : createFileReader(files, [file], { maxBufferedBytes });
+          return { reader: source, decoder, store, observer, retries: queue, options };
         },
         lag: createLiveLag({ positions: store.positions, reader }, config.kafka.consumerGroup),
         yieldLag: config.replays.yieldLag,
@@ -149,6 +153,7 @@ export function openServers(
     },
     closing: [
       { name: 'kafka reader', run: () => reader.close() },
+      { name: 'storage of files', run: async () => files.close() },
       { name: 'retry queue', run: () => queue.close() },
       { name: 'database pool', run: () => database.close() },
     ],

@@ -8,6 +8,7 @@ import { counting } from './erasure-rows.ts';
 
 const messageRow = z.object({
   failedId: z.number(),
+  topic: z.string(),
   organizationId: z.string().nullable(),
   key: z.instanceof(Buffer).nullable(),
   value: z.instanceof(Buffer).nullable(),
@@ -22,7 +23,7 @@ export async function keptMessages(
   limit: number,
 ): Promise<KeptMessage[]> {
   const rows = await connection.any(sql.type(messageRow)`
-    SELECT failed_id AS "failedId", organization_id AS "organizationId", key, value, headers, correction
+    SELECT failed_id AS "failedId", topic, organization_id AS "organizationId", key, value, headers, correction
     FROM analytics.crm_failed_events
     WHERE failed_id > ${after} AND num_nonnulls(key, value, headers, correction) > 0
     ORDER BY failed_id

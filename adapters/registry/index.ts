@@ -4,6 +4,7 @@ import { SCHEMAS, TOPIC_ROLES, type TopicRole } from '../../domain/schemas.ts';
 import { createRegistryClient, type RegistryOptions } from './client.ts';
 import { createDecoder } from './decoder.ts';
 
+export { compileAvro } from './avro-files.ts';
 export type { RegistryOptions } from './client.ts';
 
 /** A decoder with its own cache of schemas; make one per process and share it between lanes. */

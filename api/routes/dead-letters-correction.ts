@@ -110,7 +110,7 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
  * @throws ProblemError for a mask that stands for nothing: it must not become somebody's name
  */
 async function withoutMasks(sent: unknown, letter: WholeDeadLetter, decoder: EventDecoder): Promise<unknown> {
-  const shown = letter.correction ?? (await decoded(letter.value, decoder)).event;
+  const shown = letter.correction ?? (await decoded(letter, decoder)).event;
   const event = unmaskEvent(sent, shown);
   const field = maskedField(event);
   if (field !== null) {
@@ -131,7 +131,7 @@ async function originalOf(
   const { eventId, organizationId, recordTimestamp, value } = letter;
   if (value === null || (eventId !== null && organizationId !== null))
     return { eventId, organizationId, recordTimestamp };
-  const now = await decoder.decode(value);
+  const now = await decoder.decode(value, letter.topic);
   const known = now.ok ? identify(now.event, recordTimestamp, context) : {};
   return {
     eventId: eventId ?? known.eventId ?? null,

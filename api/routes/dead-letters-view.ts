@@ -47,7 +47,7 @@ export function itemOf(letter: DeadLetter, open: boolean): Item {
 
 /** Everything of one but its bytes. @param open whether personal data is shown */
 export async function wholeOf(letter: WholeDeadLetter, decoder: EventDecoder, open: boolean): Promise<Whole> {
-  const { event, undecodable } = await decoded(letter.value, decoder);
+  const { event, undecodable } = await decoded(letter, decoder);
   const shown = (json: unknown) => (open ? json : maskEvent(json)) as Whole['event'];
   return {
     ...itemOf(letter, open),
@@ -87,13 +87,13 @@ function timeOf(milliseconds: number): string | null {
 
 /** A message as an event in JSON, or why it is none. */
 export async function decoded(
-  value: Buffer | null,
+  { value, topic }: Pick<WholeDeadLetter, 'value' | 'topic'>,
   decoder: EventDecoder,
 ): Promise<{ event: unknown; undecodable: Whole['undecodable'] }> {
   if (value === null)
     return { event: null, undecodable: { code: 'empty_message', detail: 'the message has no value' } };
   try {
-    const result = await decoder.decode(value);
+    const result = await decoder.decode(value, topic);
     return result.ok
       ? { event: eventToJson(result.event), undecodable: null }
       : { event: null, undecodable: { code: result.rejection.code, detail: result.rejection.detail } };
