@@ -34,10 +34,11 @@ export interface Audit extends AuditSummary {
   signature: string | null;
 }
 
-/** A partition to be audited, of the topic's newest incarnation. */
+/** A partition to be audited, of the topic's newest incarnation, or a file. */
 export interface AuditTarget extends TopicPartition {
   sourceId: number;
-  positionId: number;
+  /** Of live reading; null for a file, which is only ever read in ranges. */
+  positionId: number | null;
 }
 
 export interface AuditRequests {
@@ -53,7 +54,7 @@ export interface AuditRequests {
 
 /** What the audit workflow does with PostgreSQL. All methods throw WriteError when it can't be reached. */
 export interface AuditStore extends Pick<AuditRequests, 'find' | 'fail'> {
-  /** The partitions of live reading that a request means. */
+  /** The partitions of live reading that a request means; a file, when it names one. */
   targets(consumerGroup: string, request: AuditRequest): Promise<AuditTarget[]>;
   /**
    * Counts everything that the database has of a range, as of one moment.

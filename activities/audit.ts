@@ -87,8 +87,11 @@ export function createAudit({ audits, reader, signer }: AuditDeps) {
     { proved }: PartitionAudit,
     wanted: boolean,
     signal: AbortSignal,
-  ): Promise<LogFacts> {
-    const { topic, partition } = target;
+  ): Promise<LogFacts | null> {
+    const { topic, partition, positionId } = target;
+    if (positionId === null) {
+      return null;
+    }
     const [bounds] = await reader.bounds([{ topic, partition }]);
     if (bounds === undefined) {
       throw ApplicationFailure.nonRetryable(`${topic}[${partition}] is no longer in Kafka`, 'InvalidAudit');

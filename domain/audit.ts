@@ -1,5 +1,6 @@
 /** What an audit concludes from its numbers: which of them must agree, how closely, and what to say where they don't. */
 
+import { type Check, checksOf } from './audit-checks.ts';
 import {
   type ChainBreak,
   type ChainJump,
@@ -9,12 +10,7 @@ import {
   type OffsetSpan,
 } from './books.ts';
 import { addCounts } from './counts.ts';
-
-export const LOG_STATUSES = ['processed', 'skipped', 'filtered', 'failed', 'dead', 'discarded'] as const;
-
-export type StatusCounts = Record<(typeof LOG_STATUSES)[number], number>;
-
-export const NO_STATUSES: StatusCounts = { processed: 0, skipped: 0, filtered: 0, failed: 0, dead: 0, discarded: 0 };
+import { NO_STATUSES, type StatusCounts } from './status-counts.ts';
 
 /** Deliveries of one organization, or of events of one hour. */
 export interface Share extends StatusCounts {
@@ -42,16 +38,26 @@ export interface PartitionAudit {
   asked: { from: number | null; to: number | null };
   /** The asked range, widened to whole batches: only they have counts. null when nothing of it was read. */
   proved: OffsetSpan | null;
-  /** Lowest offset of the chain; null before the first batch. */
+  /** Lowest offset of all chains; null before the first batch. */
   begins: number | null;
+  /** Where reading stands. */
   position: number;
   /** Lowest offset in the events log. */
   firstLogged: number | null;
+  /** Offsets that were asked for by their beginning and that nobody has read as a whole. */
+  neverRead: OffsetSpan[];
   breaks: ChainBreak[];
   jumps: ChainJump[];
-  /** Over all chains that read in the range. */
+  /** Over all chains that read in the range, but for those of replays. */
   chain: ChainSums & { offsets: number };
+  /** Over the chains of replays, which log only what they changed. */
+  replays: ChainSums & { offsets: number };
+  /** With archived partitions. */
   log: StatusCounts;
+  /** Rows of the log that retention has deleted: in the range for certain, and counted with others beyond its ends. */
+  retired: { within: StatusCounts; maybe: StatusCounts };
+  /** Ids of the source that the ledger was made to forget. */
+  pruned: number;
   /** Rows of crm_failed_events, those that are settled by what they were settled as. */
   failed: StatusCounts;
   /** Records in parked ranges. */
@@ -72,21 +78,9 @@ export interface LogFacts {
   recount: (OffsetSpan & { records: number; booked: { records: number; offsets: number } }) | null;
 }
 
-/** Two numbers that were counted apart. */
-export interface Check {
-  name: string;
-  meaning: string;
-  booked: number;
-  counted: number;
-  /** `counted` may be less by `below` and more by `above`, because of what `why` says; both 0 without. */
-  below: number;
-  above: number;
-  why: string | null;
-  holds: boolean;
-}
-
 export interface PartitionFindings extends PartitionAudit {
-  kafka: LogFacts;
+  /** null for a file. */
+  kafka: LogFacts | null;
   checks: Check[];
   findings: string[];
 }
@@ -108,13 +102,13 @@ export interface AuditReport {
 }
 
 /** Where the numbers of a range don't agree is a finding, in words. */
-export function judge(audit: PartitionAudit, kafka: LogFacts): PartitionFindings {
+export function judge(audit: PartitionAudit, kafka: LogFacts | null): PartitionFindings {
   const checks = audit.proved === null ? [] : checksOf(audit, audit.proved);
   const findings = [
     ...coverageFindings(audit),
     ...checks.filter(({ holds }) => !holds).map(describeCheck),
     ...missingFindings(audit),
-    ...kafkaFindings(audit, kafka),
+    ...(kafka === null ? [] : kafkaFindings(audit, kafka)),
   ];
   return { ...audit, kafka, checks, findings };
 }
@@ -130,64 +124,13 @@ export function concludes(report: Omit<AuditReport, 'verdict' | 'findings'>): Au
   return { ...report, verdict: clean ? 'clean' : 'findings', findings };
 }
 
-const ENQUEUED = 'messages were enqueued by their coordinates, and the books keep no offsets of those';
-const READ_AGAIN = 'offsets were read more than once: the chain counts every reading, the log a delivery once';
-
-function checksOf({ chain, log, failed, parked, unread }: PartitionAudit, { from, to }: OffsetSpan): Check[] {
-  const readAgain = chain.offsets > to - from;
-  const enqueued = (above: number) => (above === 0 ? {} : { above, why: ENQUEUED });
-  const skippedBelow = readAgain ? chain.skipped : totalOf(unread);
-  return [
-    check('stored', 'Stored by the chain, and settled as processed later = processed in the events log.', {
-      booked: chain.stored + failed.processed,
-      counted: log.processed,
-      ...enqueued(unread.processed),
-    }),
-    check('filtered', 'Filtered by the chain, and settled as filtered later = filtered in the events log.', {
-      booked: chain.filtered + failed.filtered,
-      counted: log.filtered,
-      ...enqueued(unread.filtered),
-      ...(readAgain && { below: chain.filtered, why: READ_AGAIN }),
-    }),
-    check('skipped', 'Skipped by the chain, and settled as skipped later = skipped in the events log.', {
-      booked: chain.skipped + failed.skipped,
-      counted: log.skipped,
-      ...(skippedBelow > 0 && { below: skippedBelow, above: unread.skipped, why: readAgain ? READ_AGAIN : ENQUEUED }),
-    }),
-    check('rejected', 'Failed or dead at first, by the chain = failed events, whatever became of them.', {
-      booked: chain.failed + chain.dead,
-      counted: totalOf(failed),
-      ...enqueued(unread.failed + unread.dead),
-    }),
-    ...(['failed', 'dead', 'discarded'] as const).map((status) =>
-      check(status, `Failed events that are ${status} = ${status} in the events log.`, {
-        booked: failed[status],
-        counted: log[status],
-      }),
-    ),
-    check('parked', 'Parked by the chain = records of parked ranges, settled ones among them.', {
-      booked: chain.parked,
-      counted: parked,
-    }),
-  ];
-}
-
-function check(
-  name: string,
-  meaning: string,
-  sides: { booked: number; counted: number; below?: number; above?: number; why?: string },
-): Check {
-  const { booked, counted, below = 0, above = 0, why = null } = sides;
-  const holds = counted >= booked - below && counted <= booked + above;
-  return { name, meaning, booked, counted, below, above, why, holds };
-}
-
 function describeCheck({ name, booked, counted, below, above }: Check): string {
   const expected = below + above === 0 ? `${booked}` : `${booked - below} to ${booked + above}`;
   return `${name}: ${expected} by the first count, ${counted} by the second`;
 }
 
-function coverageFindings({ asked, begins, position, firstLogged, breaks, proved }: PartitionAudit): string[] {
+function coverageFindings(audit: PartitionAudit): string[] {
+  const { asked, begins, position, firstLogged, neverRead, breaks, proved } = audit;
   const findings: string[] = breaks.map(({ kind, from, to }) =>
     kind === 'gap'
       ? `no batch accounts for the offsets ${from} up to ${to}`
@@ -196,9 +139,7 @@ function coverageFindings({ asked, begins, position, firstLogged, breaks, proved
   if (proved === null) {
     return [...findings, 'nothing of the range has been read'];
   }
-  if (asked.from !== null && begins !== null && asked.from < begins) {
-    findings.push(`the offsets ${asked.from} up to ${begins} were never read: the chain begins after them`);
-  }
+  findings.push(...neverRead.map(({ from, to }) => `the offsets ${from} up to ${to} were never read`));
   if (asked.to !== null && asked.to > position) {
     findings.push(`the offsets ${position} up to ${asked.to} have not been read yet`);
   }
@@ -246,8 +187,4 @@ export function breakdownOf(all: Iterable<Share>, most: number, order: (a: Share
     shares: sorted.slice(0, most),
     others: { ...rest.reduce<StatusCounts>(addCounts, NO_STATUSES), shares: rest.length },
   };
-}
-
-export function totalOf(counts: StatusCounts): number {
-  return LOG_STATUSES.reduce((sum, status) => sum + counts[status], 0);
 }

@@ -3,6 +3,8 @@
  * tables say what is there now. Each is made apart from the others, so that where they agree nothing is lost or doubled.
  */
 
+import { mergeSpans } from './spans.ts';
+
 /** One row of the chain: a piece of a partition that was read (`batch`), or a jump over offsets that was booked. */
 export interface ChainStep {
   kind: 'batch' | 'retention' | 'seek';
@@ -69,6 +71,22 @@ export function walkChain(): ChainWalk {
   };
 }
 
+/** What of a range lies in none of the spans, in order. */
+export function uncovered(spans: readonly OffsetSpan[], range: OffsetSpan): OffsetSpan[] {
+  const holes: OffsetSpan[] = [];
+  let at = range.from;
+  for (const { from, to } of mergeSpans(spans)) {
+    if (at >= range.to) {
+      break;
+    }
+    if (from > at) {
+      holes.push({ from: at, to: Math.min(from, range.to) });
+    }
+    at = Math.max(at, to);
+  }
+  return at < range.to ? [...holes, { from: at, to: range.to }] : holes;
+}
+
 /** What became of records, added up over steps of a chain. */
 export interface ChainSums {
   records: number;
@@ -76,12 +94,14 @@ export interface ChainSums {
   skipped: number;
   /** Of `skipped`: the same event id with other content or of another organization. */
   conflicts: number;
+  /** Of `skipped`: rows that a replay restored or wrote again. */
+  changed: number;
   filtered: number;
   failed: number;
   dead: number;
   tombstones: number;
   parked: number;
-  /** Offsets without a record for us. */
+  /** Offsets without a record for us, and those of records that a replay's filter left out. */
   absent: number;
   /** Transactions that the steps stand for. */
   batches: number;
@@ -92,6 +112,7 @@ export const NO_SUMS: ChainSums = {
   stored: 0,
   skipped: 0,
   conflicts: 0,
+  changed: 0,
   filtered: 0,
   failed: 0,
   dead: 0,

@@ -3,18 +3,10 @@
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { AuditTarget } from '../../activities/audit-ports.ts';
-import {
-  breakdownOf,
-  LOG_STATUSES,
-  type Missing,
-  NO_STATUSES,
-  type PartitionAudit,
-  type Share,
-  type StatusCounts,
-  totalOf,
-} from '../../domain/audit.ts';
+import { breakdownOf, type Missing, type PartitionAudit, type Share } from '../../domain/audit.ts';
 import type { OffsetSpan } from '../../domain/books.ts';
 import { addCounts } from '../../domain/counts.ts';
+import { LOG_STATUSES, NO_STATUSES, type StatusCounts, totalOf } from '../../domain/status-counts.ts';
 
 /** One statement each for so many offsets. */
 const OFFSETS_AT_ONCE = 50_000;
@@ -24,7 +16,14 @@ const MOST_HOURS = 168;
 const MOST_OFFSETS = 10;
 
 type Counted = Pick<PartitionAudit, 'log' | 'missingLedger' | 'missingStaging' | 'organizations' | 'hours'>;
-type Source = AuditTarget & { incarnation: number };
+
+interface Source extends AuditTarget {
+  incarnation: number;
+  /** Rows of the events log, wherever they are kept. */
+  log: FragmentSqlToken;
+  /** What was processed before, the ledger may have forgotten; null when it has forgotten nothing. */
+  prunedBefore: string | null;
+}
 
 /** @param onProgress called before each piece of the range; may throw to end it */
 export async function countDeliveries(
@@ -63,11 +62,11 @@ export async function countDeliveries(
   };
 }
 
-function logOf({ topic, partition, incarnation }: Source, { from, to }: OffsetSpan): FragmentSqlToken {
+function logOf({ topic, partition, incarnation, log }: Source, { from, to }: OffsetSpan): FragmentSqlToken {
   return sql.fragment`
-    SELECT l."offset", l.event_id, l.organization_id, l.processing_status AS status,
+    SELECT l."offset", l.event_id, l.organization_id, l.processing_status AS status, l.processed_at,
       to_char(date_trunc('hour', l.event_timestamp, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS hour
-    FROM analytics.crm_events_log l
+    FROM ${log} l
     WHERE l.topic = ${topic} COLLATE "C" AND l.partition = ${partition} AND l."offset" >= ${from} AND l."offset" < ${to}
       AND l.topic_incarnation = ${incarnation}
   `;
@@ -89,26 +88,31 @@ async function countLog(connection: CommonQueryMethods, source: Source, range: O
   `);
 }
 
-/** Look-ups by key alone: neither the ledger nor a staging table is ever read as a whole. */
+/**
+ * Look-ups by key alone: neither the ledger nor a staging table is ever read as a whole. A row may be missing on purpose:
+ * an id that the ledger was made to forget; a staging row of a person that was erased, or of a span of time that left its
+ * table after the row had come.
+ */
 async function findMissing(connection: CommonQueryMethods, source: Source, range: OffsetSpan) {
   const missing = z.object({ count: z.number(), offsets: z.array(z.number()) });
   return connection.one(sql.type(z.object({ ledger: missing, staging: missing }))`
     WITH won AS MATERIALIZED (
-      SELECT l."offset", known.event_id, known.entity, known.event_timestamp
+      SELECT l."offset", known.*
       FROM (${logOf(source, range)}) l
       LEFT JOIN LATERAL (
-        SELECT g.event_id, g.entity, g.event_timestamp
+        SELECT g.event_id, g.entity, g.event_timestamp, g.organization_id, g.first_seen, g.erased_by
         FROM analytics.crm_event_ledger g
         WHERE g.event_id = l.event_id AND g.source_id = ${source.sourceId} AND g.partition = ${source.partition}
           AND g."offset" = l."offset"
         OFFSET 0
       ) known ON true
       WHERE l.status = 'processed'
+        AND (known.event_id IS NOT NULL OR (l.processed_at < ${source.prunedBefore}::timestamptz) IS NOT TRUE)
     ),
     unstaged AS MATERIALIZED (
       SELECT w."offset"
       FROM won w
-      WHERE w.event_id IS NOT NULL AND NOT CASE w.entity
+      WHERE w.event_id IS NOT NULL AND w.erased_by IS NULL AND NOT CASE w.entity
         WHEN 1 THEN EXISTS (
           SELECT 1 FROM analytics.crm_leads_staging s
           WHERE s.event_id = w.event_id AND s.event_timestamp = w.event_timestamp
@@ -121,7 +125,14 @@ async function findMissing(connection: CommonQueryMethods, source: Source, range
           SELECT 1 FROM analytics.crm_opportunities_staging s
           WHERE s.event_id = w.event_id AND s.event_timestamp = w.event_timestamp
         )
-      END
+      END AND NOT EXISTS (
+        SELECT 1 FROM analytics.crm_retired r
+        WHERE r.parent = (
+            '{crm_leads_staging,crm_contacts_staging,crm_opportunities_staging}'::text[]
+          )[w.entity]
+          AND r.lower_bound <= w.event_timestamp AND w.event_timestamp < r.upper_bound
+          AND (r.organization_id IS NULL OR r.organization_id = w.organization_id) AND r.retired_at >= w.first_seen
+      )
     )
     SELECT
       (

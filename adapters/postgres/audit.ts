@@ -3,17 +3,16 @@
  * the live books let PostgreSQL compare its rows: two ways to the same answer. The events log is counted piece by piece,
  * so that no statement is long and a cancelled audit ends soon.
  */
-import { type CommonQueryMethods, sql } from 'slonik';
+import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { AuditTarget } from '../../activities/audit-ports.ts';
-import type { PartitionAudit, StatusCounts } from '../../domain/audit.ts';
-import { LOG_STATUSES, NO_STATUSES } from '../../domain/audit.ts';
-import { type OffsetSpan, walkChain } from '../../domain/books.ts';
+import type { PartitionAudit } from '../../domain/audit.ts';
+import { type OffsetSpan, uncovered } from '../../domain/books.ts';
+import { LOG_STATUSES, NO_STATUSES, type StatusCounts } from '../../domain/status-counts.ts';
+import { chainsOf, followChains, readSpans, sumChains, wholeBatches } from './audit-chains.ts';
 import { countDeliveries } from './audit-deliveries.ts';
-import { CHAIN_SUMS, chainSumsRow } from './chain-sums.ts';
+import { countRetired, logWithArchives, prunedOf } from './audit-retired.ts';
 import { inSnapshot } from './weigh-books.ts';
-
-const STEPS_AT_ONCE = 10_000;
 
 /** @see AuditStore.examine */
 export function examinePartition(
@@ -22,128 +21,76 @@ export function examinePartition(
   asked: PartitionAudit['asked'],
   onProgress: (offset: number) => void,
 ): Promise<PartitionAudit> {
-  return inSnapshot(connection, async (snapshot) => {
-    const { incarnation, position, begins, firstLogged } = await outline(snapshot, target);
-    const proved = await wholeBatches(snapshot, target, {
-      from: Math.max(asked.from ?? 0, begins ?? 0),
-      to: Math.min(asked.to ?? position, position),
-    });
-    const range = proved ?? { from: 0, to: 0 };
-    const { breaks, jumps } = await followChain(snapshot, target.positionId, position, () => onProgress(range.from));
-    const wanted = { from: asked.from ?? 0, to: asked.to ?? position };
-    const isAsked = ({ from, to }: OffsetSpan) =>
-      Math.min(from, to) < Math.max(range.to, wanted.to) && Math.max(from, to) > Math.min(range.from, wanted.from);
-    return {
-      topic: target.topic,
-      incarnation,
-      partition: target.partition,
-      asked,
-      proved,
-      begins,
-      position,
-      firstLogged,
-      breaks: breaks.filter(isAsked),
-      jumps: jumps.filter(isAsked),
-      chain: await sumChains(snapshot, target, range),
-      failed: await countFailed(snapshot, target, range),
-      parked: await countParked(snapshot, target, range),
-      unread: await countUnread(snapshot, target),
-      ...(await countDeliveries(snapshot, { ...target, incarnation }, range, onProgress)),
-    };
-  });
+  return inSnapshot(
+    connection,
+    async (snapshot) => {
+      const log = await logWithArchives(snapshot);
+      const { incarnation, begins, firstLogged } = await outline(snapshot, target, log);
+      const source = { ...target, incarnation };
+      const chains = await chainsOf(snapshot, target);
+      const position = Math.max(0, ...chains.map((chain) => chain.position));
+      const wanted = { from: asked.from ?? 0, to: asked.to ?? position };
+      const proved = await wholeBatches(snapshot, target, {
+        from: Math.max(wanted.from, begins ?? 0),
+        to: Math.min(wanted.to, position),
+      });
+      const range = proved ?? { from: 0, to: 0 };
+      const { breaks, jumps } = await followChains(snapshot, chains, () => onProgress(range.from));
+      const isAsked = ({ from, to }: OffsetSpan) =>
+        Math.min(from, to) < Math.max(range.to, wanted.to) && Math.max(from, to) > Math.min(range.from, wanted.from);
+      const pruned = await prunedOf(snapshot, target);
+      return {
+        topic: target.topic,
+        incarnation,
+        partition: target.partition,
+        asked,
+        proved,
+        begins,
+        position,
+        firstLogged,
+        neverRead:
+          asked.from === null
+            ? []
+            : uncovered(await readSpans(snapshot, target), { from: asked.from, to: Math.min(wanted.to, position) }),
+        breaks: breaks.filter(isAsked),
+        jumps: jumps.filter(isAsked),
+        ...(await sumChains(snapshot, target, range)),
+        failed: await countFailed(snapshot, target, range),
+        parked: await countParked(snapshot, target, range),
+        unread: await countUnread(snapshot, target),
+        retired: await countRetired(snapshot, source, range),
+        pruned: pruned.ids,
+        ...(await countDeliveries(snapshot, { ...source, log, prunedBefore: pruned.before }, range, onProgress)),
+      };
+    },
+    EVENT_TABLES,
+  );
 }
 
-async function outline(connection: CommonQueryMethods, { positionId, topic, partition }: AuditTarget) {
+/** Retention must not take a partition away in the middle of it. */
+const EVENT_TABLES = ['crm_events_log', 'crm_leads_staging', 'crm_contacts_staging', 'crm_opportunities_staging'];
+
+async function outline(
+  connection: CommonQueryMethods,
+  { sourceId, topic, partition }: AuditTarget,
+  log: FragmentSqlToken,
+) {
   return connection.one(sql.type(
-    z.object({
-      incarnation: z.number(),
-      position: z.number(),
-      begins: z.number().nullable(),
-      firstLogged: z.number().nullable(),
-    }),
+    z.object({ incarnation: z.number(), begins: z.number().nullable(), firstLogged: z.number().nullable() }),
   )`
-    SELECT s.incarnation, p.next_offset AS position,
+    SELECT s.incarnation,
       (
-        SELECT min(b.from_offset) FROM analytics.crm_batches b
-        WHERE b.position_id = p.position_id AND b.kind = 'batch'
+        SELECT min(b.from_offset)
+        FROM analytics.crm_positions p
+        JOIN analytics.crm_batches b ON b.position_id = p.position_id
+        WHERE p.source_id = s.source_id AND p.partition = ${partition} AND b.kind = 'batch'
       ) AS begins,
       (
-        SELECT min(l."offset") FROM analytics.crm_events_log l
+        SELECT min(l."offset") FROM ${log} l
         WHERE l.topic = ${topic} COLLATE "C" AND l.partition = ${partition} AND l.topic_incarnation = s.incarnation
       ) AS "firstLogged"
-    FROM analytics.crm_positions p
-    JOIN analytics.crm_sources s ON s.source_id = p.source_id
-    WHERE p.position_id = ${positionId}
-  `);
-}
-
-/** Widens a range until no batch of any chain crosses its ends; null when no batch lies in it. */
-async function wholeBatches(
-  connection: CommonQueryMethods,
-  { sourceId, partition }: AuditTarget,
-  asked: OffsetSpan,
-): Promise<OffsetSpan | null> {
-  let range = asked;
-  for (;;) {
-    const covered = await connection.one(sql.type(z.object({ from: z.number().nullable(), to: z.number().nullable() }))`
-      SELECT min(b.from_offset) AS "from", max(b.next_offset) AS "to"
-      FROM analytics.crm_positions p
-      JOIN analytics.crm_batches b ON b.position_id = p.position_id
-      WHERE p.source_id = ${sourceId} AND p.partition = ${partition} AND b.kind = 'batch'
-        AND b.from_offset < ${range.to} AND b.next_offset > ${range.from}
-    `);
-    const { from, to } = covered;
-    if (from === null || to === null) {
-      return null;
-    }
-    if (from >= range.from && to <= range.to) {
-      return { from, to };
-    }
-    range = { from: Math.min(from, range.from), to: Math.max(to, range.to) };
-  }
-}
-
-const stepRow = z.object({
-  kind: z.enum(['batch', 'retention', 'seek']),
-  epoch: z.number(),
-  from: z.number(),
-  next: z.number(),
-});
-
-async function followChain(
-  connection: CommonQueryMethods,
-  positionId: number,
-  position: number,
-  onProgress: () => void,
-) {
-  const walk = walkChain();
-  let last = { epoch: -1, from: -1 };
-  for (;;) {
-    const steps = await connection.any(sql.type(stepRow)`
-      SELECT kind, epoch, from_offset AS "from", next_offset AS next
-      FROM analytics.crm_batches
-      WHERE position_id = ${positionId} AND (epoch, from_offset) > (${last.epoch}::bigint, ${last.from}::bigint)
-      ORDER BY epoch, from_offset
-      LIMIT ${STEPS_AT_ONCE}
-    `);
-    for (const step of steps) {
-      walk.take(step);
-      last = step;
-    }
-    onProgress();
-    if (steps.length < STEPS_AT_ONCE) {
-      return walk.finish(position);
-    }
-  }
-}
-
-async function sumChains(connection: CommonQueryMethods, { sourceId, partition }: AuditTarget, range: OffsetSpan) {
-  return connection.one(sql.type(chainSumsRow.extend({ offsets: z.number() }))`
-    SELECT ${CHAIN_SUMS}, COALESCE(sum(b.next_offset - b.from_offset), 0)::bigint AS offsets
-    FROM analytics.crm_positions p
-    JOIN analytics.crm_batches b ON b.position_id = p.position_id
-    WHERE p.source_id = ${sourceId} AND p.partition = ${partition} AND b.kind = 'batch'
-      AND b.from_offset >= ${range.from} AND b.next_offset <= ${range.to}
+    FROM analytics.crm_sources s
+    WHERE s.source_id = ${sourceId}
   `);
 }
 

@@ -102,7 +102,7 @@ async function targets(
   { topic = null, partition = null }: { topic?: string | null | undefined; partition?: number | null | undefined },
 ): Promise<AuditTarget[]> {
   const rows = await connection.any(sql.type(
-    z.object({ topic: z.string(), partition: z.number(), sourceId: z.number(), positionId: z.number() }),
+    z.object({ topic: z.string(), partition: z.number(), sourceId: z.number(), positionId: z.number().nullable() }),
   )`
     SELECT s.topic, p.partition, s.source_id AS "sourceId", p.position_id AS "positionId"
     FROM analytics.crm_positions p
@@ -110,7 +110,14 @@ async function targets(
     WHERE p.scope = ${consumerGroup} COLLATE "C" AND p.end_offset IS NULL AND NOT p.closed
       AND (${topic}::text IS NULL OR s.topic = ${topic}::text COLLATE "C")
       AND (${partition}::int IS NULL OR p.partition = ${partition}::int)
-    ORDER BY s.topic, p.partition
+    UNION
+    SELECT s.topic, p.partition, s.source_id, NULL::bigint
+    FROM analytics.crm_sources s
+    JOIN analytics.crm_positions p ON p.source_id = s.source_id
+    JOIN analytics.crm_runs r ON r.run_id = p.run_id
+    WHERE s.topic LIKE 'file:%' AND s.topic = ${topic}::text COLLATE "C" AND r.scope = ${consumerGroup} COLLATE "C"
+      AND (${partition}::int IS NULL OR p.partition = ${partition}::int)
+    ORDER BY topic, partition
   `);
   return [...rows];
 }

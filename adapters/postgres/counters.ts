@@ -15,7 +15,8 @@ export type Totals = z.infer<typeof totalsRow>;
 
 /**
  * What became of all deliveries of a scope since its first start: as its chain counted them, with the chains of ranges
- * that were replayed since, and with what moved on afterwards by retries and redrives.
+ * that were read apart, and with what moved on afterwards by retries and redrives. Replays and backfills read again what
+ * was delivered before: of them only what they stored or what failed counts.
  * @throws WriteError when PostgreSQL can't be reached
  */
 export function chainTotals(connection: CommonQueryMethods, scope: string): Promise<Totals> {
@@ -25,12 +26,15 @@ export function chainTotals(connection: CommonQueryMethods, scope: string): Prom
         SELECT DISTINCT source_id, partition FROM analytics.crm_positions WHERE scope = ${scope} COLLATE "C"
       ),
       chain AS (
-        SELECT COALESCE(sum(b.stored), 0) AS processed, COALESCE(sum(b.skipped), 0) AS skipped,
-          COALESCE(sum(b.conflicts), 0) AS conflicts, COALESCE(sum(b.filtered), 0) AS filtered,
+        SELECT COALESCE(sum(b.stored), 0) AS processed, COALESCE(sum(b.skipped) FILTER (WHERE first), 0) AS skipped,
+          COALESCE(sum(b.conflicts) FILTER (WHERE first), 0) AS conflicts,
+          COALESCE(sum(b.filtered) FILTER (WHERE first), 0) AS filtered,
           COALESCE(sum(b.failed), 0) AS failed, COALESCE(sum(b.dead), 0) AS dead
         FROM analytics.crm_batches b
         JOIN analytics.crm_positions p ON p.position_id = b.position_id
         JOIN mine USING (source_id, partition)
+        JOIN analytics.crm_runs r ON r.run_id = p.run_id
+        CROSS JOIN LATERAL (SELECT r.kind NOT IN ('replay', 'backfill') AS first) reading
         -- Live reading by another consumer group has totals of its own.
         WHERE p.scope = ${scope} COLLATE "C" OR p.end_offset IS NOT NULL
       ),

@@ -64,6 +64,7 @@ export async function foldChain(connection: CommonQueryMethods, before: Date, ma
       folded AS MATERIALIZED (
         SELECT m.position_id, m.island, max(b.next_offset) AS next_offset, sum(b.records)::bigint AS records,
           sum(b.stored)::bigint AS stored, sum(b.skipped)::bigint AS skipped, sum(b.conflicts)::bigint AS conflicts,
+          sum(b.changed)::bigint AS changed,
           sum(b.filtered)::bigint AS filtered, sum(b.failed)::bigint AS failed, sum(b.dead)::bigint AS dead,
           sum(b.tombstones)::bigint AS tombstones, sum(b.absent)::bigint AS absent, sum(b.parked)::bigint AS parked,
           sum(b.batches)::int AS batches, max(b.committed_at) AS committed_at
@@ -74,7 +75,7 @@ export async function foldChain(connection: CommonQueryMethods, before: Date, ma
       first AS (
         UPDATE analytics.crm_batches b
         SET next_offset = f.next_offset, records = f.records, stored = f.stored, skipped = f.skipped,
-            conflicts = f.conflicts, filtered = f.filtered, failed = f.failed, dead = f.dead,
+            conflicts = f.conflicts, changed = f.changed, filtered = f.filtered, failed = f.failed, dead = f.dead,
             tombstones = f.tombstones, absent = f.absent, parked = f.parked, batches = f.batches,
             committed_at = f.committed_at
         FROM member m

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
 import { whenUnlocked } from './maintenance-patience.ts';
 import { type MaintenanceSession, within } from './maintenance-session.ts';
+import { noteDeliveries } from './retired-deliveries.ts';
 
 /** In milliseconds. All who use the table wait while somebody waits for its strongest lock. */
 const BRIEF = { lockMs: 50, statementMs: 1_000 };
@@ -20,7 +21,9 @@ export async function retirePartitions(session: MaintenanceSession): Promise<voi
       if (session.signal.aborted) {
         return;
       }
-      await detach(session, table, partition);
+      if (!partition.rebuilds || !(await hasLateRows(session.connection, partition))) {
+        await detach(session, table, partition);
+      }
     }
   }
   for (const retired of await unfinished(session.connection)) {
@@ -31,18 +34,31 @@ export async function retirePartitions(session: MaintenanceSession): Promise<voi
   }
 }
 
-const expiredRow = z.object({ partition: z.string(), afterwards: z.enum(['drop', 'archive']) });
+const expiredRow = z.object({
+  partition: z.string(),
+  afterwards: z.enum(['drop', 'archive']),
+  rebuilds: z.boolean(),
+  cutoff: z.string(),
+});
 type Expired = z.infer<typeof expiredRow>;
 
 /** By whole days of event time. Undated rows go by themselves, see retention-deletes.ts. */
 async function pastRetention(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly Expired[]> {
   return connection.any(sql.type(expiredRow)`
-    SELECT p.partition, r.afterwards
+    SELECT p.partition, r.afterwards, r.late = 'rebuild' AS rebuilds,
+      (date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day')::text AS cutoff
     FROM analytics.crm_retention r
     JOIN analytics.crm_partitions p ON p.parent = r.parent
     WHERE r.parent = ${table} AND r.organization_id = '' AND p.lower_bound > '-infinity'
       AND p.upper_bound <= date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day'
     ORDER BY p.lower_bound
+  `);
+}
+
+/** Where late events are taken in, what came late is kept for as long as the rest, counted from when it came. */
+function hasLateRows(connection: CommonQueryMethods, { partition, cutoff }: Expired): Promise<boolean> {
+  return connection.exists(sql.unsafe`
+    SELECT 1 FROM ${sql.identifier(['analytics', partition])} WHERE processed_at >= ${cutoff}::timestamptz
   `);
 }
 
@@ -102,13 +118,18 @@ export async function archivePartition(
   return archivedAs;
 }
 
-const retiredRow = z.object({ retiredId: z.number(), archivedAs: z.string(), drop: z.boolean() });
+const retiredRow = z.object({
+  retiredId: z.number(),
+  parent: z.enum(PARTITIONED),
+  archivedAs: z.string(),
+  drop: z.boolean(),
+});
 type Retired = z.infer<typeof retiredRow>;
 
 /** Where the rule is gone that had it detached, nothing is dropped. */
 async function unfinished(connection: CommonQueryMethods): Promise<readonly Retired[]> {
   return connection.any(sql.type(retiredRow)`
-    SELECT t.retired_id AS "retiredId", t.partition || '_r' || t.retired_id AS "archivedAs",
+    SELECT t.retired_id AS "retiredId", t.parent, t.partition || '_r' || t.retired_id AS "archivedAs",
       COALESCE(r.keep_days IS NOT NULL AND r.afterwards = 'drop', false) AS drop
     FROM analytics.crm_retired t
     LEFT JOIN analytics.crm_retention r ON r.parent = t.parent AND r.organization_id = ''
@@ -117,7 +138,7 @@ async function unfinished(connection: CommonQueryMethods): Promise<readonly Reti
   `);
 }
 
-async function finish(session: MaintenanceSession, { retiredId, archivedAs, drop }: Retired): Promise<void> {
+async function finish(session: MaintenanceSession, { retiredId, parent, archivedAs, drop }: Retired): Promise<void> {
   const table = sql.identifier(['analytics_archive', archivedAs]);
   await within(session.connection, LEISURELY, async (transaction) => {
     // No hold is placed between looking for those there are and the drop.
@@ -139,15 +160,16 @@ async function finish(session: MaintenanceSession, { retiredId, archivedAs, drop
       session.count('archived', 1);
       session.count('archivedRows', rows);
     } else if (held === 0) {
+      await noteDeliveries(session, parent, sql.fragment`SELECT * FROM ${table}`, transaction);
       await session.change(sql.unsafe`DROP TABLE ${table}`, transaction);
       await settle('dropped');
       session.count('dropped', 1);
       session.count('droppedRows', rows);
     } else {
       session.count('held', 1);
-      session.note(`analytics_archive.${archivedAs} keeps ${held} rows, which a legal hold keeps`);
       if (held < rows) {
-        await keepHeld(session, archivedAs, transaction);
+        session.note(`analytics_archive.${archivedAs} stays with the ${held} rows that a legal hold keeps`);
+        await keepHeld(session, parent, archivedAs, transaction);
         await settle('detached');
         session.count('droppedRows', rows - held);
       }
@@ -158,10 +180,16 @@ async function finish(session: MaintenanceSession, { retiredId, archivedAs, drop
 /** What is held is written anew, so that nothing of the rest is left on the disk. */
 async function keepHeld(
   session: MaintenanceSession,
+  parent: PartitionedTable,
   archivedAs: string,
   transaction: CommonQueryMethods,
 ): Promise<void> {
   const table = sql.identifier(['analytics_archive', archivedAs]);
+  const others = sql.fragment`
+    SELECT t.* FROM ${table} t
+    WHERE NOT EXISTS (SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = t.organization_id)
+  `;
+  await noteDeliveries(session, parent, others, transaction);
   const kept = sql.identifier(['analytics_archive', `${archivedAs}_held`]);
   await session.change(sql.unsafe`CREATE TABLE ${kept} (LIKE ${table} INCLUDING ALL)`, transaction);
   await session.change(

@@ -8,6 +8,7 @@ import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
 import type { MaintenanceSession } from './maintenance-session.ts';
+import { noting } from './retired-deliveries.ts';
 
 const BATCH = 2_000;
 /** Between two batches, in milliseconds: at most some 20,000 rows a second. */
@@ -16,6 +17,8 @@ const PAUSE_MS = 100;
 /** Rows of one organization in one partition, or (without one) its undated rows. Times as PostgreSQL writes them. */
 const expiredRow = z.object({
   partition: z.string(),
+  /** What comes late is kept for as long as the rest, counted from when it came. */
+  rebuilds: z.boolean(),
   organizationId: z.string().nullable(),
   cutoff: z.string(),
   lower: z.string(),
@@ -58,12 +61,15 @@ async function deleteRows(session: MaintenanceSession, table: PartitionedTable, 
 }
 
 /** What a person puts on hold is left from the next statement on. */
-function deletion(table: PartitionedTable, { partition, organizationId, cutoff, lower, upper }: Expired) {
+function deletion(table: PartitionedTable, { partition, rebuilds, organizationId, cutoff, lower, upper }: Expired) {
   const rows = sql.identifier(['analytics', partition]);
   const past =
     organizationId === null
       ? sql.fragment`t.processed_at < ${cutoff}`
-      : sql.fragment`t.organization_id = ${organizationId} AND t.event_timestamp < ${cutoff}`;
+      : sql.fragment`
+          t.organization_id = ${organizationId} AND t.event_timestamp < ${cutoff}
+          AND (NOT ${rebuilds} OR t.processed_at < ${cutoff})
+        `;
   return sql.type(z.object({ gone: z.number() }))`
     WITH gone AS (
       DELETE FROM ${rows}
@@ -74,8 +80,9 @@ function deletion(table: PartitionedTable, { partition, organizationId, cutoff, 
         )
         LIMIT ${BATCH}
       ))
-      RETURNING 1
+      RETURNING *
     ),
+    ${table === 'crm_events_log' ? sql.fragment`noted AS (${noting(sql.fragment`SELECT * FROM gone`)}),` : sql.fragment``}
     counted AS (
       SELECT count(*) AS rows FROM gone
     ),
@@ -99,7 +106,8 @@ function deletion(table: PartitionedTable, { partition, organizationId, cutoff, 
 
 /** The rules for organizations of a table, without those on hold. */
 const rulesOf = (table: PartitionedTable) => sql.fragment`
-  SELECT r.organization_id, date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day' AS cutoff
+  SELECT r.organization_id, r.late = 'rebuild' AS rebuilds,
+    date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day' AS cutoff
   FROM analytics.crm_retention r
   WHERE r.parent = ${table} AND r.organization_id <> '' AND r.keep_days IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = r.organization_id)
@@ -126,12 +134,12 @@ function expiredOfOrganizations(
   return connection.any(sql.type(expiredRow)`
     WITH rule AS MATERIALIZED (${rulesOf(table)}),
     found AS (
-      SELECT DISTINCT rule.organization_id, rule.cutoff
+      SELECT DISTINCT rule.organization_id, rule.rebuilds, rule.cutoff
       FROM rule
       JOIN ${sql.identifier(['analytics', partition])} t
         ON t.organization_id = rule.organization_id AND t.event_timestamp < rule.cutoff
     )
-    SELECT p.partition, f.organization_id AS "organizationId", f.cutoff::text AS cutoff,
+    SELECT p.partition, f.rebuilds, f.organization_id AS "organizationId", f.cutoff::text AS cutoff,
       COALESCE(p.lower_bound, '-infinity')::text AS lower, least(p.upper_bound, f.cutoff)::text AS upper
     FROM found f
     JOIN analytics.crm_partitions p ON p.parent = ${table} AND p.partition = ${partition}
@@ -141,7 +149,7 @@ function expiredOfOrganizations(
 
 function undated(connection: CommonQueryMethods, table: PartitionedTable): Promise<readonly Expired[]> {
   return connection.any(sql.type(expiredRow)`
-    SELECT p.partition, NULL AS "organizationId",
+    SELECT p.partition, false AS rebuilds, NULL AS "organizationId",
       (date_trunc('day', now(), 'UTC') - r.keep_days * interval '1 day')::text AS cutoff,
       p.lower_bound::text AS lower, p.upper_bound::text AS upper
     FROM analytics.crm_retention r

@@ -20,14 +20,21 @@ import { guarded } from './errors.ts';
 /** More than anybody reads; so many breaks mean that the chain as a whole is wrong. */
 const MAX_BREAKS = 1_000;
 
-/** Runs queries that all see the database as it was at the first of them. */
+/**
+ * Runs queries that all see the database as it was at the first of them.
+ * @param tables whose partitions nobody may take away meanwhile: a snapshot would not show them any more
+ */
 export function inSnapshot<T>(
   connection: CommonQueryMethods,
   ask: (snapshot: CommonQueryMethods) => Promise<T>,
+  tables: readonly string[] = [],
 ): Promise<T> {
   return guarded(() =>
     connection.transaction(async (snapshot) => {
       await snapshot.query(sql.unsafe`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY`);
+      for (const table of tables) {
+        await snapshot.query(sql.unsafe`LOCK TABLE ${sql.identifier(['analytics', table])} IN ACCESS SHARE MODE`);
+      }
       return ask(snapshot);
     }),
   );
@@ -103,7 +110,8 @@ async function listChains(connection: CommonQueryMethods): Promise<Chain[]> {
       c.first_offset, COALESCE(c.jumps, 0) AS jumps, COALESCE(c.records, 0) AS records, COALESCE(c.stored, 0) AS stored,
       COALESCE(c.skipped, 0) AS skipped, COALESCE(c.conflicts, 0) AS conflicts, COALESCE(c.filtered, 0) AS filtered,
       COALESCE(c.failed, 0) AS failed, COALESCE(c.dead, 0) AS dead, COALESCE(c.tombstones, 0) AS tombstones,
-      COALESCE(c.parked, 0) AS parked, COALESCE(c.absent, 0) AS absent, COALESCE(c.batches, 0) AS batches
+      COALESCE(c.parked, 0) AS parked, COALESCE(c.absent, 0) AS absent, COALESCE(c.batches, 0) AS batches,
+      COALESCE(c.changed, 0) AS changed
     FROM analytics.crm_positions p
     JOIN analytics.crm_sources s ON s.source_id = p.source_id
     LEFT JOIN chain c ON c.position_id = p.position_id

@@ -18,12 +18,17 @@ const SumsSchema = z
     stored: count('Of the records: became a staging row.'),
     skipped: count('Of the records: duplicates, and deliveries that were known before.'),
     conflicts: count('Of those skipped: the same event id with other content or of another organization.'),
-    filtered: count('Of the records: event types that are configured away.'),
+    changed: count('Of those skipped: rows that a replay restored or wrote again.'),
+    filtered: count(
+      'Of the records: event types that are configured away, and events that were dropped as late or erased.',
+    ),
     failed: count('Of the records: waited for a retry at first.'),
     dead: count('Of the records: became dead letters at first.'),
     tombstones: count('Of the records: had no value.'),
     parked: count('Of the records: left in Kafka as ranges.'),
-    absent: count('Offsets without a record: compacted away, of an aborted transaction, control records.'),
+    absent: count(
+      "Offsets without a record: compacted away, of an aborted transaction, control records; also those of records that a replay's filter left out.",
+    ),
     batches: count('Transactions that wrote them.'),
   })
   .openapi('BookSums');

@@ -85,6 +85,7 @@ describe('the books', () => {
           stored: 48,
           skipped: 1,
           conflicts: 0,
+          changed: 0,
           filtered: 0,
           failed: 0,
           dead: 1,

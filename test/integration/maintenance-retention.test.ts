@@ -104,13 +104,16 @@ describe('a table’s retention', () => {
     expect(await retired()).toMatchObject([{ rows: 20, how: 'dropped' }]);
   });
 
-  it('does not lead late events into the DEFAULT partition afterwards', async () => {
-    const { step, rules, store, runId, whereLeadsAre } = await openMaintenance();
+  it('neither leads late events into the DEFAULT partition afterwards, nor takes them away at once', async () => {
+    const { step, rules, store, runId, pool, whereLeadsAre } = await openMaintenance();
     const lane = await openTestLane(store);
     const [range] = await claimPartitions(lane, runId, 'crm.leads');
     const write = (id: string, from: number) =>
       lane.writer.write(batchOf({ ...range!, nextOffset: from }, [lead(id, { eventTimestamp: OLD.getTime() })], runId));
+    const cameLongAgo = () =>
+      pool.query(sql.unsafe`UPDATE analytics.crm_leads_staging SET processed_at = now() - interval '60 days'`);
     await write('a', 0);
+    await cameLongAgo();
     await rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop', late: 'rebuild' });
     await step('retire');
     expect(await whereLeadsAre()).toEqual({});
@@ -122,7 +125,11 @@ describe('a table’s retention', () => {
     } finally {
       vi.useRealTimers();
     }
+    await step('retire');
     expect(await whereLeadsAre()).toEqual({ [leadsOf(OLD)]: 1 });
+    await cameLongAgo();
+    await step('retire');
+    expect(await whereLeadsAre()).toEqual({});
   });
 
   it('of the log takes its undated rows by when they were processed', async () => {

@@ -4,11 +4,11 @@ import {
   concludes,
   judge,
   type LogFacts,
-  NO_STATUSES,
   type PartitionAudit,
   type Share,
 } from '../../../domain/audit.ts';
 import { NO_SUMS } from '../../../domain/books.ts';
+import { NO_STATUSES } from '../../../domain/status-counts.ts';
 
 const NOTHING = { shares: [], others: { ...NO_STATUSES, shares: 0 } };
 
@@ -26,7 +26,11 @@ function sound(over: Partial<PartitionAudit> = {}): PartitionAudit {
     breaks: [],
     jumps: [],
     chain: { ...NO_SUMS, records: 100, stored: 90, skipped: 6, dead: 4, offsets: 100 },
+    replays: { ...NO_SUMS, offsets: 0 },
+    neverRead: [],
     log: { ...NO_STATUSES, processed: 91, skipped: 6, dead: 3 },
+    retired: { within: NO_STATUSES, maybe: NO_STATUSES },
+    pruned: 0,
     failed: { ...NO_STATUSES, processed: 1, dead: 3 },
     parked: 0,
     unread: NO_STATUSES,
@@ -80,11 +84,55 @@ describe('a judgement', () => {
     expect(stored).toMatchObject({ name: 'stored', above: 2, why: expect.stringContaining('enqueued') });
   });
 
+  it('counts what a replay stored, and lets it have been skipped or filtered by another reading', () => {
+    const replays = { ...NO_SUMS, records: 100, stored: 2, failed: 1, skipped: 97, offsets: 100 };
+    const failed = { ...sound().failed, failed: 1 };
+    const log = { ...sound().log, processed: 93, failed: 1 };
+    expect(findings({ replays, failed, log })).toEqual([]);
+    expect(findings({ replays, failed, log: { ...log, skipped: 3 } })).toEqual([]);
+    expect(findings({ replays, failed, log: { ...log, skipped: 2 } })).toEqual([
+      'skipped: 3 to 6 by the first count, 2 by the second',
+    ]);
+    expect(findings({ replays, failed, log: { ...log, processed: 92 } })).toEqual([
+      'stored: 93 by the first count, 92 by the second',
+    ]);
+  });
+
+  it('counts rows of the log that retention has deleted, and allows for those at the ends of the range', () => {
+    const log = { ...sound().log, processed: 40 };
+    const within = { ...NO_STATUSES, processed: 51 };
+    expect(findings({ log, retired: { within, maybe: NO_STATUSES } })).toEqual([]);
+    expect(findings({ log: { ...log, processed: 39 }, retired: { within, maybe: NO_STATUSES } })).toEqual([
+      'stored: 91 by the first count, 90 by the second',
+    ]);
+    const maybe = { ...NO_STATUSES, processed: 2 };
+    expect(findings({ log: { ...log, processed: 38 }, retired: { within, maybe } })).toEqual([]);
+    expect(findings({ log: { ...log, processed: 37 }, retired: { within, maybe } })).toEqual([
+      'stored: 89 to 91 by the first count, 88 by the second',
+    ]);
+  });
+
+  it('lets an id be stored again that the ledger was made to forget, where it was read again', () => {
+    const chain = { ...sound().chain, stored: 91, records: 101, offsets: 101 };
+    expect(findings({ chain, pruned: 1 })).toEqual([]);
+    expect(findings({ chain: { ...chain, stored: 92 }, pruned: 1 })).toEqual([
+      'stored: 92 to 93 by the first count, 91 by the second',
+    ]);
+    expect(findings({ chain: { ...sound().chain, stored: 91 }, pruned: 1 })).toEqual([
+      'stored: 92 by the first count, 91 by the second',
+    ]);
+  });
+
+  it('needs no Kafka for a file', () => {
+    expect(judge(sound(), null)).toMatchObject({ kafka: null, findings: [] });
+  });
+
   it('names what the chain does not cover', () => {
     expect(
       findings({
         asked: { from: 0, to: 120 },
         begins: 10,
+        neverRead: [{ from: 0, to: 10 }],
         firstLogged: 5,
         breaks: [
           { kind: 'gap', from: 20, to: 30 },
@@ -94,7 +142,7 @@ describe('a judgement', () => {
     ).toEqual([
       'no batch accounts for the offsets 20 up to 30',
       'two batches account for the offsets 40 up to 41',
-      'the offsets 0 up to 10 were never read: the chain begins after them',
+      'the offsets 0 up to 10 were never read',
       'the offsets 100 up to 120 have not been read yet',
       'the events log has deliveries from offset 5 on, but the chain begins at 10',
     ]);

@@ -10,6 +10,7 @@ import {
   type Moved,
   NO_SUMS,
   netMoves,
+  uncovered,
   verdictOf,
   walkChain,
 } from '../../../domain/books.ts';
@@ -121,6 +122,7 @@ const sums = fc.record<ChainSums>({
   stored: count,
   skipped: count,
   conflicts: count,
+  changed: count,
   filtered: count,
   failed: count,
   dead: count,
@@ -204,5 +206,35 @@ describe('a verdict', () => {
         'crm.leads[3] (incarnation 2): two batches account for the offsets 5 up to 6 (chain of group)',
       ],
     });
+  });
+});
+
+describe('what nobody has read of a range', () => {
+  it('is all of it without spans, and nothing where they cover it', () => {
+    expect(uncovered([], { from: 3, to: 9 })).toEqual([{ from: 3, to: 9 }]);
+    expect(
+      uncovered(
+        [
+          { from: 0, to: 6 },
+          { from: 5, to: 20 },
+        ],
+        { from: 3, to: 9 },
+      ),
+    ).toEqual([]);
+    expect(uncovered([{ from: 0, to: 20 }], { from: 9, to: 3 })).toEqual([]);
+  });
+
+  it('is every offset that lies in no span', () => {
+    const span = fc.tuple(fc.nat(30), fc.nat(10)).map(([from, length]) => ({ from, to: from + length }));
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 6 }), span, (spans, range) => {
+        const holes = uncovered(spans, range);
+        const isIn = (offset: number) => (at: { from: number; to: number }) => at.from <= offset && offset < at.to;
+        for (let offset = 0; offset < 50; offset += 1) {
+          const missing = isIn(offset)(range) && !spans.some(isIn(offset));
+          expect(holes.filter(isIn(offset))).toHaveLength(missing ? 1 : 0);
+        }
+      }),
+    );
   });
 });
