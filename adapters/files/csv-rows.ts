@@ -50,7 +50,7 @@ export function cellsOf(row: string, delimiter: string): string[] {
     let end: number;
     if (row[at] === '"') {
       end = at + 1;
-      while (row[end] !== '"' || row[end + 1] === '"') end += row[end] === '"' ? 2 : 1;
+      while (end < row.length && (row[end] !== '"' || row[end + 1] === '"')) end += row[end] === '"' ? 2 : 1;
       cells.push(row.slice(at + 1, end).replaceAll('""', '"'));
       end += 1;
     } else {
