@@ -124,7 +124,7 @@ export const maintenanceOptions: ActivityOptions = { startToCloseTimeout: '1m', 
 export const maintenanceStepOptions: ActivityOptions = {
   taskQueue: BACKGROUND_TASK_QUEUE,
   startToCloseTimeout: '12h',
-  heartbeatTimeout: '30s',
+  heartbeatTimeout: '10s',
   retry: { ...UNTIL_IT_WORKS, maximumAttempts: 10 },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type MaintenanceWork, PARTITIONED } from '../../activities/maintenance-ports.ts';
 import { guarded } from './errors.ts';
 import { ledgerTopics, pruneLedger } from './ledger-prune.ts';
+import { whenUnlocked } from './maintenance-patience.ts';
 import { alone, type MaintenanceSession } from './maintenance-session.ts';
 import { countDefault, drainDefaults } from './partition-drain.ts';
 import { retirePartitions } from './partition-retire.ts';
@@ -31,15 +32,20 @@ export function createMaintenanceWork(pool: DatabasePool, { interval, ahead }: M
 }
 
 async function makeAhead(session: MaintenanceSession, interval: PartitionInterval, ahead: number): Promise<void> {
-  const missing = await missingPartitions(session.connection, aheadOf(Date.now(), ahead, interval));
-  if (!session.dryRun) {
-    session.count('made', await makePartitions(session.connection, missing, interval));
-    return;
-  }
-  for (const { table, at } of missing) {
-    await session.change(
-      sql.unsafe`SELECT analytics.crm_ensure_partition(${table}, ${new Date(at).toISOString()}, ${interval})`,
-    );
+  const { connection, signal, dryRun } = session;
+  session.count('made', 0);
+  for (const missing of await missingPartitions(connection, aheadOf(Date.now(), ahead, interval))) {
+    if (dryRun) {
+      const at = new Date(missing.at).toISOString();
+      await session.change(sql.unsafe`SELECT analytics.crm_ensure_partition(${missing.table}, ${at}, ${interval})`);
+      continue;
+    }
+    const made = await whenUnlocked(signal, () => makePartitions(connection, [missing], interval));
+    if (made === null) {
+      session.note('Some partitions ahead are not made yet, somebody reads a whole table: the sweep makes them');
+      return;
+    }
+    session.count('made', made);
   }
 }
 

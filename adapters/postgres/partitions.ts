@@ -22,6 +22,12 @@ type Table = PartitionedTable;
 
 const DAY_MS = 86_400_000;
 
+/**
+ * How long the lock on the DEFAULT partition is waited for, in milliseconds. Readers of the whole table queue up behind
+ * whoever waits, so only a lane, whose batch waits as well, asks for long.
+ */
+const LOCK_MS = { lane: 2_000, ahead: 100 };
+
 /** How long the keeper may not know that a partition was retired; what is written there meanwhile is drained again. */
 const ASK_AGAIN_MS = 5_000;
 
@@ -93,18 +99,19 @@ function lastRetired(connection: CommonQueryMethods): Promise<number> {
 /**
  * Makes sure that `table` has a partition for the day, as far as its DEFAULT partition holds none of that day's rows.
  * @returns whether it had to make one
- * @throws WriteError also when the lock on the table can't be had within two seconds: try again
+ * @throws WriteError also when the lock on the DEFAULT partition can't be had within `lockMs`: try again
  */
 export function ensurePartition(
   connection: CommonQueryMethods,
   table: Table,
   day: number,
   interval: PartitionInterval,
+  lockMs = LOCK_MS.lane,
 ): Promise<boolean> {
   return guarded(() =>
     connection.transaction(async (transaction) => {
       // Attaching must never make ingestion queue up behind a lock that somebody else holds for long.
-      await transaction.query(sql.unsafe`SET LOCAL lock_timeout = '2s'`);
+      await transaction.query(sql.unsafe`SELECT set_config('lock_timeout', ${String(lockMs)}, true)`);
       return transaction.oneFirst(sql.type(z.object({ made: z.boolean() }))`
         SELECT analytics.crm_ensure_partition(${table}, to_timestamp(${day / 1000}), ${interval}) AS made
       `);
@@ -174,7 +181,11 @@ export async function missingPartitions(
   return wanted.filter((_, index) => missing.includes(index + 1));
 }
 
-/** @returns how many were made: somebody else may have been first. @throws WriteError */
+/**
+ * Makes partitions that nobody waits for.
+ * @returns how many were made: somebody else may have been first
+ * @throws WriteError also when somebody reads a whole table: those that were made stay
+ */
 export async function makePartitions(
   connection: CommonQueryMethods,
   wanted: readonly MissingPartition[],
@@ -182,7 +193,7 @@ export async function makePartitions(
 ): Promise<number> {
   let made = 0;
   for (const { table, at } of wanted) {
-    made += (await ensurePartition(connection, table, at, interval)) ? 1 : 0;
+    made += (await ensurePartition(connection, table, at, interval, LOCK_MS.ahead)) ? 1 : 0;
   }
   return made;
 }

@@ -1,7 +1,9 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { sql } from 'slonik';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { createMaintenanceRuns } from '../../adapters/postgres/maintenance-runs.ts';
+import { createPartitionsAhead } from '../../adapters/postgres/partitions.ts';
 import { createRetentionRules } from '../../adapters/postgres/retention.ts';
 import { createMaintenanceControl } from '../../adapters/temporal/maintenance-control.ts';
 import { keepMaintenanceSchedule } from '../../adapters/temporal/schedules.ts';
@@ -9,6 +11,7 @@ import { ControlRefusedError } from '../../workflows/control-port.ts';
 import { MAINTENANCE_WORKFLOW_ID, maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 import { createProduct } from '../helpers/product.ts';
 import { eventually } from '../workflows/eventually.ts';
+import { elsewhere } from './maintenance-harness.ts';
 
 const CANARY = 'canary.maintenance@example.com';
 
@@ -61,6 +64,41 @@ it('the schedule is kept by the worker, maintains what real servers hold, and te
   const history = await temporal.workflow.getHandle(await workflowOf(temporal)).fetchHistory();
   expect(JSON.stringify(history)).not.toContain(Buffer.from(CANARY).toString('base64').slice(0, 20));
   expect([JSON.stringify(run), ...(await product.workerLogs())].join()).not.toContain(CANARY);
+});
+
+it('a worker that is killed in the middle of a drain is followed by another, and every row is there once', async () => {
+  const { pool, temporal, startWorker, end, env } = await createProduct();
+  await pool.query(sql.unsafe`
+    INSERT INTO analytics.crm_leads_staging (id, event_id, lead_id, organization_id, event_timestamp, event_type, ingestion_id)
+    SELECT gen_random_uuid(), n::text, 'l', 'org-1', now() - interval '100 days', 'lead.created', gen_random_uuid()
+    FROM generate_series(1, 1000) n
+  `);
+  await createPartitionsAhead(pool, Date.now(), 8, 'day');
+  const run = { maintenanceId: '0190d5f0-0000-7000-8000-000000000001', dryRun: false, maintenanceWindow: false };
+  const first = startWorker();
+  await elsewhere(env.DATABASE_URL, async (reader) => {
+    await reader.query('BEGIN; SELECT count(*) FROM analytics.crm_leads_staging');
+    await createMaintenanceControl(temporal).start(run);
+    // Its copy is made; its last step waits for the reader.
+    await eventually(async () => {
+      const draining = sql.type(z.object({ rows: z.number() }))`
+        SELECT count(*) AS rows FROM analytics.crm_leads_staging_draining
+      `;
+      expect(await pool.oneFirst(draining)).toBe(1_000);
+    });
+    await end(first, 'SIGKILL');
+  });
+  startWorker();
+  await temporal.workflow.getHandle(MAINTENANCE_WORKFLOW_ID).result();
+
+  const where = sql.type(z.object({ rows: z.number(), ids: z.number(), lost: z.number() }))`
+    SELECT count(*) AS rows, count(DISTINCT event_id) AS ids, count(*) FILTER (
+      WHERE tableoid = 'analytics.crm_leads_staging_default'::regclass
+    ) AS lost
+    FROM analytics.crm_leads_staging
+  `;
+  expect(await pool.one(where)).toEqual({ rows: 1_000, ids: 1_000, lost: 0 });
+  expect(await createMaintenanceRuns(pool).find(run.maintenanceId)).toMatchObject({ status: 'finished', reasons: [] });
 });
 
 it('a run by hand is one at a time, and another schedule is brought up to date', async () => {
