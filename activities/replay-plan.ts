@@ -9,7 +9,7 @@ import {
   type PartitionBounds,
   type TopicPartition,
 } from './ports.ts';
-import type { OffsetRange, ReplayPart, ReplaySelection, Replays, TopicIds } from './replay-ports.ts';
+import type { OffsetRange, PlannedRange, ReplayRequest, ReplaySelection, Replays, TopicIds } from './replay-ports.ts';
 
 export interface ReplayPlanDeps {
   reader: Pick<LogReader, 'partitions' | 'bounds'> & LogTimes;
@@ -21,11 +21,9 @@ export interface ReplayPlanDeps {
   chunkBytes: number;
 }
 
-export type PlannedPart = Omit<ReplayPart, 'sourceId'>;
-
 export interface ReplayPlan {
-  /** In the order in which they are begun. */
-  parts: PlannedPart[];
+  /** What one lane reads at a time, in the order in which it is begun: a range of each of some partitions. */
+  parts: PlannedRange[][];
   topicIds: TopicIds;
 }
 
@@ -40,8 +38,9 @@ export class InvalidSelectionError extends Error {
   override readonly name = 'InvalidSelectionError';
 }
 
-/** Small enough that lanes end at about the same time, large enough that beginning one costs nothing beside it. */
-const LARGEST_PART = 250_000;
+/** Offsets of a part: to begin one must cost nothing beside reading it, and lanes shall end at about the same time. */
+const PART = { least: 50_000, most: 1_000_000 };
+const PARTS_PER_LANE = 2;
 const HOUR_MS = 3_600_000;
 /** More windows than anybody means. */
 const MOST_WINDOWS = 10_000;
@@ -52,18 +51,18 @@ const MOST_WINDOWS = 10_000;
  */
 export async function planReplay(
   deps: ReplayPlanDeps,
-  selection: ReplaySelection,
+  { selection, lanes }: Pick<ReplayRequest, 'selection' | 'lanes'>,
   control: PlanControl,
 ): Promise<ReplayPlan> {
   switch (selection.by) {
     case 'offsets':
-      return sideBySide(await offsetRanges(deps, selection.ranges));
+      return inOrder([await offsetRanges(deps, selection.ranges)], lanes);
     case 'time':
-      return sideBySide(await timeRange(deps, selection));
+      return inOrder([await timeRange(deps, selection)], lanes);
     case 'run':
-      return sideBySide(await runRanges(deps, selection.runId));
+      return inOrder([await runRanges(deps, selection.runId)], lanes);
     case 'windows':
-      return inWindows(await windows(deps, selection, control));
+      return inOrder(await windows(deps, selection, control), lanes);
     case 'files':
       return filesPlan(deps, selection, control);
   }
@@ -170,26 +169,51 @@ async function existing(deps: ReplayPlanDeps, topics: readonly string[]): Promis
   return asked(() => reader.bounds(partitions));
 }
 
-/** Pieces of all partitions in turn, so that lanes seldom read the same partition at once. */
-function sideBySide(found: readonly Found[]): ReplayPlan {
-  const parts = [...Map.groupBy(found, ({ topic, partition }) => `${topic}/${partition}`).values()].flatMap((same) => {
-    const [{ topic, partition }] = same as [Found];
-    const lost = same.reduce((sum, span) => sum + span.lost, 0);
-    const pieces = mergeSpans(same.filter(({ from, to }) => to > from)).flatMap((span) =>
-      divideSpan(span, LARGEST_PART),
-    );
-    // Of a range that is deleted as a whole it must be told as well.
-    const [{ from }] = same as [Found];
-    const told = pieces.length === 0 && lost > 0 ? [{ from, to: from }] : pieces;
-    return told.map((piece, turn) => ({
-      turn,
-      part: { topic, partition, ...piece, lost: turn === 0 ? lost : 0, file: null },
-    }));
-  });
+/** @param windows are read one after the other, or are the only one */
+function inOrder(windows: ReadonlyArray<readonly Found[]>, lanes: number): ReplayPlan {
+  const found = windows.flat();
+  const offsets = found.reduce((sum, { from, to }) => sum + to - from, 0);
+  const size = Math.min(Math.max(Math.ceil(offsets / (lanes * PARTS_PER_LANE)), PART.least), PART.most);
   return {
-    parts: parts.toSorted((a, b) => a.turn - b.turn).map(({ part }) => part),
+    parts: windows.flatMap((window) => dealt(inTurn(window, size), size)),
     topicIds: new Map(found.map(({ topic, topicId }) => [topic, topicId])),
   };
+}
+
+/** Pieces of all partitions in turn, so that lanes seldom read the same partition at once. */
+function inTurn(found: readonly Found[], size: number): PlannedRange[] {
+  const pieces = [...Map.groupBy(found, ({ topic, partition }) => `${topic}/${partition}`).values()].flatMap((same) => {
+    const [{ topic, partition, from }] = same as [Found];
+    const lost = same.reduce((sum, span) => sum + span.lost, 0);
+    const spans = mergeSpans(same.filter((span) => span.to > span.from)).flatMap((span) => divideSpan(span, size));
+    // What is lost is told with the first piece, also of a range that is deleted as a whole.
+    const told = spans.length === 0 && lost > 0 ? [{ from, to: from }] : spans;
+    return told.map((span, turn) => ({
+      turn,
+      range: { topic, partition, ...span, lost: turn === 0 ? lost : 0, file: null },
+    }));
+  });
+  return pieces.toSorted((a, b) => a.turn - b.turn).map(({ range }) => range);
+}
+
+/** Puts pieces together to parts of about a size, each with one range of a partition at most. */
+function dealt(pieces: readonly PlannedRange[], size: number): PlannedRange[][] {
+  const parts: PlannedRange[][] = [];
+  let taken = new Set<string>();
+  let offsets = 0;
+  for (const piece of pieces) {
+    const key = `${piece.topic}/${piece.partition}`;
+    const length = piece.to - piece.from;
+    if (parts.length === 0 || taken.has(key) || offsets + length > size) {
+      parts.push([]);
+      taken = new Set();
+      offsets = 0;
+    }
+    parts.at(-1)?.push(piece);
+    taken.add(key);
+    offsets += length;
+  }
+  return parts;
 }
 
 /** The windows of all partitions, in the order that was asked for. */
@@ -241,20 +265,12 @@ async function firstTime(deps: ReplayPlanDeps, whole: readonly Found[]): Promise
   return Math.max(0, now - age);
 }
 
-function inWindows(ordered: ReadonlyArray<readonly Found[]>): ReplayPlan {
-  const plans = ordered.map(sideBySide);
-  return {
-    parts: plans.flatMap(({ parts }) => parts),
-    topicIds: new Map(plans.flatMap(({ topicIds }) => [...topicIds])),
-  };
-}
-
 async function filesPlan(
   { files, chunkBytes }: ReplayPlanDeps,
   { location, reading }: Extract<ReplaySelection, { by: 'files' }>,
   { signal, onProgress }: PlanControl,
 ): Promise<ReplayPlan> {
-  const parts: PlannedPart[] = [];
+  const parts: PlannedRange[][] = [];
   const topicIds = new Map<string, string>();
   try {
     for (const file of await files.list(location, reading.format, signal)) {
@@ -267,7 +283,7 @@ async function filesPlan(
       topicIds.set(topic, version);
       for (const { from, to, byte } of chunks) {
         const opened = { uri, topic, version, stamp, reading, chunks: [{ from, to, byte }] };
-        parts.push({ topic, partition: 0, from, to, lost: 0, file: opened });
+        parts.push([{ topic, partition: 0, from, to, lost: 0, file: opened }]);
       }
     }
   } catch (error) {

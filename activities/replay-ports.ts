@@ -63,8 +63,8 @@ export interface Replay extends ReplayRequest {
   finishedAt: string | null;
 }
 
-/** A range that one lane reads. */
-export interface ReplayPart extends TopicPartition {
+/** A range of a part, which is what one lane reads at a time. */
+export interface ReplayRange extends TopicPartition {
   sourceId: number;
   from: number;
   /** Exclusive. */
@@ -74,6 +74,8 @@ export interface ReplayPart extends TopicPartition {
   /** How a file is read; null for a partition of Kafka. */
   file: OpenedFile | null;
 }
+
+export type PlannedRange = Omit<ReplayRange, 'sourceId'>;
 
 /** Where a run has read: ranges that touch are one. */
 export interface TouchedRange extends TopicPartition {
@@ -126,9 +128,9 @@ export interface Replays {
   /** The newest first. */
   list(limit: number): Promise<Replay[]>;
   /** Keeps its parts, in order; those of an earlier attempt to plan it are replaced. Does nothing once it was begun. */
-  divide(replayId: string, parts: readonly Omit<ReplayPart, 'sourceId'>[], topicIds: TopicIds): Promise<number>;
-  /** null when there is no such part. */
-  part(replayId: string, part: number): Promise<ReplayPart | null>;
+  divide(replayId: string, parts: ReadonlyArray<readonly PlannedRange[]>, topicIds: TopicIds): Promise<number>;
+  /** Its ranges, each of another partition; none when there is no such part. */
+  part(replayId: string, part: number): Promise<ReplayRange[]>;
   setSpeed(replayId: string, speed: ReplaySpeed): Promise<void>;
   /** Moves one that has not ended; one that ends gets its report. */
   move(replayId: string, to: ReplayMove, reason: string | null): Promise<void>;

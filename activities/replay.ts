@@ -14,7 +14,7 @@ import { LogReplacedError } from './lane-ranges.ts';
 import type { Store } from './ports.ts';
 import { createReplayPace } from './replay-pace.ts';
 import { InvalidSelectionError, planReplay, type ReplayPlanDeps } from './replay-plan.ts';
-import type { LiveLag, Replay, ReplayPart, Replays } from './replay-ports.ts';
+import type { LiveLag, Replay, ReplayRange, Replays } from './replay-ports.ts';
 import { type LaneDeps, runLane } from './run-lane.ts';
 
 export interface ReplayDeps {
@@ -46,12 +46,12 @@ export function createReplayActivities(deps: ReplayDeps) {
   return {
     /** Resolves what was asked for to parts with fixed ends. Safe to do again until it has begun. */
     planReplay: withSafeFailures(async ({ replayId }: ReplayPlanInput): Promise<ReplayPlanned> => {
-      const { selection } = await existing(replayId);
+      const replay = await existing(replayId);
       let where = '';
       try {
         return await heartbeating(
           async (signal) => {
-            const plan = await planReplay({ ...deps.plan, replays }, selection, {
+            const plan = await planReplay({ ...deps.plan, replays }, replay, {
               signal,
               onProgress: (now) => {
                 where = now;
@@ -72,10 +72,11 @@ export function createReplayActivities(deps: ReplayDeps) {
     replaySlice: withSafeFailures(async (input: ReplaySliceInput): Promise<ReplaySliceResult> => {
       const replay = await existing(input.replayId);
       const part = await replays.part(input.replayId, input.part);
-      if (part === null) {
+      if (part.length === 0) {
         throw ApplicationFailure.nonRetryable(`replay ${input.replayId} has no part ${input.part}`, 'UnknownReplay');
       }
-      if (part.from === part.to) {
+      const ranges = part.filter(({ from, to }) => from < to);
+      if (ranges.length === 0) {
         return { finished: true, totals: NO_TOTALS };
       }
       const earlier: LaneTotals = activityInfo().heartbeatDetails?.totals ?? NO_TOTALS;
@@ -83,7 +84,7 @@ export function createReplayActivities(deps: ReplayDeps) {
       try {
         const { reason, totals } = await heartbeating(
           (signal) =>
-            readPart(deps, input, replay, part, signal, (progress) => {
+            readPart(deps, input, replay, ranges, signal, (progress) => {
               latest = { ...progress, totals: addTotals(earlier, progress.totals) };
             }),
           () => latest,
@@ -113,11 +114,11 @@ function readPart(
   deps: ReplayDeps,
   { replayId, consumerGroup, part: number, ratePerSecond, sliceMs }: ReplaySliceInput,
   { mode, filter }: Replay,
-  { topic, partition, from, to, sourceId, file }: ReplayPart,
+  ranges: readonly ReplayRange[],
   signal: AbortSignal,
   report: Parameters<typeof runLane>[2]['report'],
 ) {
-  const lane = deps.laneDepsFor({ replayId, part: number, file });
+  const lane = deps.laneDepsFor({ replayId, part: number, file: ranges[0]?.file ?? null });
   const store = mode === 'dry-run' ? { ...lane.store, openLane: () => deps.replays.openDryLane(replayId) } : lane.store;
   return runLane(
     { ...lane, store, options: { ...lane.options, maxRecords: batchSize(lane.options.maxRecords, ratePerSecond) } },
@@ -125,11 +126,11 @@ function readPart(
       runId: replayId,
       lane: number,
       consumerGroup,
-      partitions: [{ topic, partition }],
+      partitions: ranges.map(({ topic, partition }) => ({ topic, partition })),
       startPosition: 'earliest',
       outOfRange: 'earliest',
       sliceMs,
-      ranges: { scope: replayId, parts: [{ topic, partition, sourceId, from, to }] },
+      ranges: { scope: replayId, parts: ranges },
       // A dry run parks nothing and keeps no failure, like the modes that only write rows again.
       mode: mode === 'dry-run' ? 'restore' : mode,
       only: filter,

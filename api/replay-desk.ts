@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { FileUnavailableError, InvalidFileError } from '../activities/file-ports.ts';
 import { LogUnavailableError } from '../activities/ports.ts';
 import { InvalidSelectionError, planReplay, type ReplayPlanDeps } from '../activities/replay-plan.ts';
-import type { Replay, ReplayRequest, ReplaySelection, ReplayStanding, Replays } from '../activities/replay-ports.ts';
+import type { Replay, ReplayRequest, ReplayStanding, Replays } from '../activities/replay-ports.ts';
 import { ControlUnavailableError } from '../workflows/control-port.ts';
 import type { ReplayProgress, ReplaySpeed } from '../workflows/replay-contracts.ts';
 import { type ReplayControlPort, ReplayNotRunningError } from '../workflows/replay-control-port.ts';
@@ -33,6 +33,8 @@ export interface ReplayPreview {
 }
 
 export type ReplayDesk = ReturnType<typeof createReplayDesk>;
+
+type Asked = Pick<ReplayRequest, 'selection' | 'lanes' | 'ratePerSecond'>;
 
 const NOT_ABORTED = { signal: new AbortController().signal, onProgress: () => {} };
 
@@ -66,11 +68,11 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
   const run = ({ replayId, lanes, ratePerSecond }: Replay) =>
     control.run({ replayId, consumerGroup, lanes, ratePerSecond });
 
-  async function ranges(selection: ReplaySelection): Promise<ReplayPreview['ranges']> {
+  async function ranges({ selection, lanes }: Asked): Promise<ReplayPreview['ranges']> {
     // In any order the same is read, and each window would be a question to Kafka.
     const whole = selection.by === 'windows' ? ({ ...selection, by: 'time' } as const) : selection;
-    const { parts } = await refusing(() => planReplay({ ...plan, replays }, whole, NOT_ABORTED));
-    return [...Map.groupBy(parts, ({ topic, partition }) => `${topic}/${partition}`).values()].map((same) => ({
+    const { parts } = await refusing(() => planReplay({ ...plan, replays }, { selection: whole, lanes }, NOT_ABORTED));
+    return [...Map.groupBy(parts.flat(), ({ topic, partition }) => `${topic}/${partition}`).values()].map((same) => ({
       topic: same[0]?.topic ?? '',
       partition: same[0]?.partition ?? 0,
       from: Math.min(...same.map(({ from }) => from)),
@@ -86,16 +88,14 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
   }
 
   return {
-    async plan({
-      selection,
-      ratePerSecond,
-    }: Pick<ReplayRequest, 'selection' | 'ratePerSecond'>): Promise<ReplayPreview> {
+    async plan(asked: Asked): Promise<ReplayPreview> {
+      const { selection, ratePerSecond } = asked;
       if (selection.by === 'files') {
         const { location, reading } = selection;
         const files = await refusing(() => plan.files.list(location, reading.format, NOT_ABORTED.signal));
         return { ranges: [], files, offsets: null, lost: 0, estimatedSeconds: null };
       }
-      const found = await ranges(selection);
+      const found = await ranges(asked);
       const offsets = found.reduce((sum, range) => sum + range.offsets, 0);
       return {
         ranges: found,
@@ -108,7 +108,7 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
 
     async create(request: ReplayRequest, by: string): Promise<Replay> {
       if (request.source === 'kafka') {
-        await ranges(request.selection); // What can't be read is refused while somebody listens.
+        await ranges(request); // What can't be read is refused while somebody listens.
       }
       const replay = await replays.create({ ...request, replayId: randomUUID(), requestedBy: by });
       try {

@@ -26,7 +26,7 @@ export interface ReplayInput extends ReplaySpeed {
 }
 
 export interface ReplayState {
-  /** Ranges that it was divided into. */
+  /** That it was divided into: what one lane reads at a time. */
   parts: number;
   /** The first part that was never begun. */
   next: number;

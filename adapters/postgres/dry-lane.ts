@@ -1,5 +1,5 @@
 /**
- * What a lane of a dry run works with: the parts of the replay are its positions, fenced like those of any lane, and all
+ * What a lane of a dry run works with: the ranges of the replay are its positions, fenced like those of any lane, and all
  * that it writes is what it found.
  */
 import { type CommonQueryMethods, type DatabasePool, sql } from 'slonik';
@@ -60,7 +60,7 @@ async function claim(
       FROM analytics.crm_sources s
       WHERE p.replay_id = ${replayId} AND p.topic = ${topic} COLLATE "C" AND p.partition = ${partition}
         AND p.from_offset = ${rangeStart} AND s.source_id = p.source_id
-      RETURNING p.part AS "positionId", p.epoch, p.source_id AS "sourceId", s.incarnation, s.topic_id AS "topicId", p.topic,
+      RETURNING p.range_id AS "positionId", p.epoch, p.source_id AS "sourceId", s.incarnation, s.topic_id AS "topicId", p.topic,
         p.partition, p.next_offset AS "nextOffset", p.to_offset AS "endOffset"
     `);
     claimed.push({ ...row, last: null });
@@ -74,7 +74,9 @@ async function jump(
   range: ClaimedRange,
   to: number,
 ): Promise<ClaimedRange> {
-  await move(connection, replayId, { range, from: range.nextOffset, next: to }, NO_FINDINGS);
+  await connection.transaction((transaction) =>
+    move(transaction, replayId, { range, from: range.nextOffset, next: to }, NO_FINDINGS),
+  );
   return { ...range, nextOffset: to };
 }
 
@@ -84,10 +86,12 @@ async function note(
   { slices }: Batch,
   findings: DryRunFindings,
 ): Promise<void> {
-  // A lane of a replay reads one part, so its batches have one slice.
-  for (const slice of slices) {
-    await move(connection, replayId, slice, findings);
-  }
+  await connection.transaction(async (transaction) => {
+    // They are told of the whole replay, so it does not matter which of its ranges has them.
+    for (const [index, slice] of slices.entries()) {
+      await move(transaction, replayId, slice, index === 0 ? findings : NO_FINDINGS);
+    }
+  });
 }
 
 async function move(
@@ -102,24 +106,22 @@ async function move(
   },
   findings: DryRunFindings,
 ): Promise<void> {
-  await connection.transaction(async (transaction) => {
-    const held = await transaction.maybeOne(sql.type(z.object({ findings: z.custom<DryRunFindings | null>() }))`
-      SELECT findings FROM analytics.crm_replay_parts
-      WHERE replay_id = ${replayId} AND part = ${range.positionId} AND epoch = ${range.epoch} AND next_offset = ${from}
-      FOR UPDATE
-    `);
-    if (held === null) {
-      throw new FencedError(`${range.topic}[${range.partition}] is held by another lane`);
-    }
-    const sum = addFindings(held.findings ?? NO_FINDINGS, findings);
-    await transaction.query(sql.unsafe`
-      UPDATE analytics.crm_replay_parts SET next_offset = ${next}, findings = ${JSON.stringify(sum)}::jsonb
-      WHERE replay_id = ${replayId} AND part = ${range.positionId}
-    `);
-  });
+  const held = await connection.maybeOne(sql.type(z.object({ findings: z.custom<DryRunFindings | null>() }))`
+    SELECT findings FROM analytics.crm_replay_parts
+    WHERE replay_id = ${replayId} AND range_id = ${range.positionId} AND epoch = ${range.epoch} AND next_offset = ${from}
+    FOR UPDATE
+  `);
+  if (held === null) {
+    throw new FencedError(`${range.topic}[${range.partition}] is held by another lane`);
+  }
+  const sum = addFindings(held.findings ?? NO_FINDINGS, findings);
+  await connection.query(sql.unsafe`
+    UPDATE analytics.crm_replay_parts SET next_offset = ${next}, findings = ${JSON.stringify(sum)}::jsonb
+    WHERE replay_id = ${replayId} AND range_id = ${range.positionId}
+  `);
 }
 
-/** Whether a batch was noted under its epoch. */
+/** Whether a batch was noted under its epoch: its slices are noted together or not at all. */
 function stands(connection: CommonQueryMethods, replayId: string, { slices }: Batch): Promise<boolean> {
   const [slice] = slices;
   if (slice === undefined) {
@@ -127,7 +129,7 @@ function stands(connection: CommonQueryMethods, replayId: string, { slices }: Ba
   }
   return connection.exists(sql.unsafe`
     SELECT FROM analytics.crm_replay_parts
-    WHERE replay_id = ${replayId} AND part = ${slice.range.positionId} AND epoch = ${slice.range.epoch}
+    WHERE replay_id = ${replayId} AND range_id = ${slice.range.positionId} AND epoch = ${slice.range.epoch}
       AND next_offset = ${slice.next}
   `);
 }

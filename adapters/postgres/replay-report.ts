@@ -23,7 +23,7 @@ const PARTS = sql.fragment`
     AND p.partition = t.partition AND p.range_start = t.from_offset
 `;
 
-/** The parts of a replay that only reads are their own positions. */
+/** The ranges of a replay that only reads are their own positions. */
 const NEXT = sql.fragment`COALESCE(p.next_offset, t.next_offset)`;
 
 export async function standingOf(connection: CommonQueryMethods, replayId: string): Promise<ReplayStanding> {
@@ -80,20 +80,20 @@ async function partitionsOf(connection: CommonQueryMethods, replayId: string): P
     }),
   )`
     WITH part AS MATERIALIZED (
-      SELECT t.part, t.topic, t.partition, t.from_offset, t.to_offset, t.lost, ${NEXT} AS next_offset, p.position_id,
+      SELECT t.range_id, t.topic, t.partition, t.from_offset, t.to_offset, t.lost, ${NEXT} AS next_offset, p.position_id,
         p.last_timestamp, p.first_timestamp
       FROM ${PARTS}
       WHERE t.replay_id = ${replayId}
     ),
     chain AS (
-      SELECT part.part, ${COUNTS} FROM part
+      SELECT part.range_id, ${COUNTS} FROM part
       JOIN analytics.crm_batches b ON b.position_id = part.position_id AND b.kind = 'batch'
-      GROUP BY part.part
+      GROUP BY part.range_id
     ),
     jump AS (
-      SELECT part.part, sum(b.next_offset - b.from_offset)::bigint AS offsets FROM part
+      SELECT part.range_id, sum(b.next_offset - b.from_offset)::bigint AS offsets FROM part
       JOIN analytics.crm_batches b ON b.position_id = part.position_id AND b.kind = 'retention'
-      GROUP BY part.part
+      GROUP BY part.range_id
     )
     SELECT part.topic, part.partition, min(part.from_offset) AS "from", max(part.to_offset) AS "to",
       (min(part.from_offset) + sum(part.next_offset - part.from_offset))::bigint AS next, sum(part.lost)::bigint AS lost,
@@ -103,8 +103,8 @@ async function partitionsOf(connection: CommonQueryMethods, replayId: string): P
         AS "lastTimestamp",
       ${COUNTS}
     FROM part
-    LEFT JOIN chain b ON b.part = part.part
-    LEFT JOIN jump j ON j.part = part.part
+    LEFT JOIN chain b ON b.range_id = part.range_id
+    LEFT JOIN jump j ON j.range_id = part.range_id
     GROUP BY part.topic, part.partition
     ORDER BY part.topic, part.partition
   `);
@@ -144,7 +144,7 @@ async function failuresOf(connection: CommonQueryMethods, replayId: string): Pro
 async function findingsOf(connection: CommonQueryMethods, replayId: string): Promise<DryRunFindings | null> {
   const found = await connection.anyFirst(sql.type(z.object({ findings: z.custom<DryRunFindings>() }))`
     SELECT findings FROM analytics.crm_replay_parts
-    WHERE replay_id = ${replayId} AND findings IS NOT NULL ORDER BY part
+    WHERE replay_id = ${replayId} AND findings IS NOT NULL ORDER BY range_id
   `);
   return found.length === 0 ? null : found.reduce(addFindings, NO_FINDINGS);
 }

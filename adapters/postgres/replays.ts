@@ -5,7 +5,7 @@ import type { FileReading, OpenedFile } from '../../activities/file-ports.ts';
 import type { LaneStore } from '../../activities/ports.ts';
 import type {
   Replay,
-  ReplayPart,
+  ReplayRange,
   ReplayReport,
   ReplaySelection,
   Replays,
@@ -108,23 +108,25 @@ async function divide(
     `);
     if (!waits) {
       return transaction.oneFirst(sql.type(z.object({ parts: z.number() }))`
-        SELECT count(*) AS parts FROM analytics.crm_replay_parts WHERE replay_id = ${replayId}
+        SELECT count(DISTINCT part) AS parts FROM analytics.crm_replay_parts WHERE replay_id = ${replayId}
       `);
     }
     const sources = await sourcesOf(transaction, topicIds);
+    const ranges = parts.flatMap((part, number) => part.map((range) => ({ ...range, part: number })));
     await transaction.query(sql.unsafe`DELETE FROM analytics.crm_replay_parts WHERE replay_id = ${replayId}`);
     await transaction.query(sql.unsafe`
       INSERT INTO analytics.crm_replay_parts (
         replay_id, part, source_id, topic, partition, from_offset, to_offset, lost, file, next_offset
       )
-      SELECT ${replayId}, p.ord - 1, p.source_id, p.topic, p.partition, p.from_offset, p.to_offset, p.lost, p.file::jsonb,
+      SELECT ${replayId}, p.part, p.source_id, p.topic, p.partition, p.from_offset, p.to_offset, p.lost, p.file::jsonb,
         p.from_offset
       FROM unnest(
-        ${ints(parts.map(({ topic }) => sources.get(topic) ?? null))}, ${texts(parts.map(({ topic }) => topic))},
-        ${ints(parts.map(({ partition }) => partition))}, ${bigints(parts.map(({ from }) => from))},
-        ${bigints(parts.map(({ to }) => to))}, ${bigints(parts.map(({ lost }) => lost))},
-        ${texts(parts.map(({ file }) => (file === null ? null : JSON.stringify(file))))}
-      ) WITH ORDINALITY AS p(source_id, topic, partition, from_offset, to_offset, lost, file, ord)
+        ${ints(ranges.map(({ part }) => part))}, ${ints(ranges.map(({ topic }) => sources.get(topic) ?? null))},
+        ${texts(ranges.map(({ topic }) => topic))}, ${ints(ranges.map(({ partition }) => partition))},
+        ${bigints(ranges.map(({ from }) => from))}, ${bigints(ranges.map(({ to }) => to))},
+        ${bigints(ranges.map(({ lost }) => lost))},
+        ${texts(ranges.map(({ file }) => (file === null ? null : JSON.stringify(file))))}
+      ) AS p(part, source_id, topic, partition, from_offset, to_offset, lost, file)
     `);
     await transaction.query(sql.unsafe`
       UPDATE analytics.crm_replays r
@@ -170,7 +172,7 @@ async function sourcesOf(
   return new Map(rows.map(({ topic, source_id }) => [topic, source_id]));
 }
 
-const partRow = z.object({
+const rangeRow = z.object({
   topic: z.string(),
   partition: z.number(),
   sourceId: z.number(),
@@ -180,12 +182,14 @@ const partRow = z.object({
   file: z.custom<(OpenedFile & { reading: FileReading }) | null>(),
 });
 
-function partOf(connection: CommonQueryMethods, replayId: string, part: number): Promise<ReplayPart | null> {
-  return connection.maybeOne(sql.type(partRow)`
+async function partOf(connection: CommonQueryMethods, replayId: string, part: number): Promise<ReplayRange[]> {
+  const rows = await connection.any(sql.type(rangeRow)`
     SELECT topic, partition, source_id AS "sourceId", from_offset AS "from", to_offset AS "to", lost, file
     FROM analytics.crm_replay_parts
     WHERE replay_id = ${replayId} AND part = ${part}
+    ORDER BY topic, partition
   `);
+  return [...rows];
 }
 
 async function move(
