@@ -144,6 +144,9 @@ describe('problems', () => {
     ['an API key in clear text', { TEMPORAL_API_KEY: 'k' }, 'TEMPORAL_TLS'],
     ['too rare heartbeats', { KAFKA_HEARTBEAT_INTERVAL: '10001' }, 'at most a third'],
     ['a key that can not sign', { AUDIT_SIGNING_KEY_FILE: pem }, 'openssl genpkey -algorithm ed25519'],
+    ['an erasure key that can be guessed', { ERASURE_KEY: 'secret' }, 'erasure key is too short'],
+    ['an erasure key twice', { ERASURE_KEY: 'x'.repeat(32), ERASURE_KEY_FILE: pem }, 'both set'],
+    ['an erasure key that is not there', { ERASURE_KEY_FILE: '/nowhere/key' }, 'ERASURE_KEY_FILE'],
     ['two topics with one name', { CRM_LEADS_TOPIC: 'crm.events' }, 'CRM_EVENTS_TOPIC'],
     [
       'a CA for a connection without TLS',
