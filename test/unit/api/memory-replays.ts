@@ -37,7 +37,7 @@ export function createMemoryReplays({ temporal = true, usualSpeed = null as numb
     get: async (replayId) => rows.get(replayId) ?? null,
     list: async (limit) => [...rows.values()].toReversed().slice(0, limit),
     divide: async () => 1,
-    part: async () => null,
+    part: async () => [],
     setSpeed: async (replayId, speed) => set(replayId, speed),
     move: async (replayId, to) => set(replayId, { status: to, finishedAt: '2026-11-24T00:01:00.000Z' }),
     standing: async () => ({ done: 250, total: 1_000, counts: { ...NO_TOTALS, stored: 250 } }),
