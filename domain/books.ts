@@ -46,10 +46,11 @@ export interface ChainWalk {
   finish(position: number): { breaks: ChainBreak[]; jumps: ChainJump[] };
 }
 
-export function walkChain(): ChainWalk {
+/** @param start where the first step must begin; null where that is not known */
+export function walkChain(start: number | null = null): ChainWalk {
   const breaks: ChainBreak[] = [];
   const jumps: ChainJump[] = [];
-  let end: number | null = null;
+  let end = start;
   const join = (begin: number) => {
     const found = end === null ? null : breakBetween(end, begin);
     if (found !== null) {

@@ -10,6 +10,8 @@ const STEPS_AT_ONCE = 10_000;
 
 interface AuditedChain {
   positionId: number;
+  /** Where it begins; null where that is not known. */
+  start: number | null;
   position: number;
 }
 
@@ -18,8 +20,10 @@ export async function chainsOf(
   connection: CommonQueryMethods,
   { positionId, sourceId, partition }: AuditTarget,
 ): Promise<readonly AuditedChain[]> {
-  return connection.any(sql.type(z.object({ positionId: z.number(), position: z.number() }))`
-    SELECT p.position_id AS "positionId", p.next_offset AS position
+  return connection.any(sql.type(
+    z.object({ positionId: z.number(), start: z.number().nullable(), position: z.number() }),
+  )`
+    SELECT p.position_id AS "positionId", p.first_offset AS start, p.next_offset AS position
     FROM analytics.crm_positions p
     WHERE ${
       positionId === null
@@ -97,10 +101,10 @@ export async function followChains(
 
 async function followChain(
   connection: CommonQueryMethods,
-  { positionId, position }: AuditedChain,
+  { positionId, start, position }: AuditedChain,
   onProgress: () => void,
 ) {
-  const walk = walkChain();
+  const walk = walkChain(start);
   let last = { epoch: -1, from: -1 };
   for (;;) {
     const steps = await connection.any(sql.type(stepRow)`
