@@ -7,6 +7,9 @@ import { createAuditStore } from '../../adapters/postgres/audits.ts';
 import { readBooks } from '../../adapters/postgres/books.ts';
 import { chainTotals } from '../../adapters/postgres/counters.ts';
 import { foldChain } from '../../adapters/postgres/keep-books.ts';
+import { createLegalHolds } from '../../adapters/postgres/legal-holds.ts';
+import { createMaintenanceWork } from '../../adapters/postgres/maintenance.ts';
+import { createRetentionRules } from '../../adapters/postgres/retention.ts';
 import { identitiesWithLedger } from '../../adapters/postgres/weigh-books.ts';
 import { judge, type PartitionFindings } from '../../domain/audit.ts';
 import { imbalanceOf } from '../../domain/books.ts';
@@ -195,6 +198,34 @@ describe('retention', () => {
     await pool.query(sql.unsafe`DELETE FROM analytics.crm_events_log WHERE event_id = 'c'`);
     expect(await wrong()).toEqual(['stored: 3 by the first count, 2 by the second']);
   });
+});
+
+it('maintenance writes down what it deletes of the log', async () => {
+  const { pool, read, wrong, audit } = await createBooks();
+  const daysAgo = (days: number) => Date.now() - days * 86_400_000;
+  const [old, held, own, recent] = [
+    lead('old', { eventTimestamp: daysAgo(40) }),
+    lead('held', { eventTimestamp: daysAgo(40), organizationId: 'held' }),
+    lead('own', { eventTimestamp: daysAgo(20), organizationId: 'short' }),
+    lead('recent', { eventTimestamp: daysAgo(1), organizationId: 'short' }),
+  ];
+  await read('live', [old, held, own, recent, old, 'tombstone']);
+  await createLegalHolds(pool).place({ organizationId: 'held', reason: 'court', placedBy: 'ada' });
+  const rule = { table: 'crm_events_log', afterwards: 'drop', late: 'quarantine', changedBy: 'ada' } as const;
+  const rules = createRetentionRules(pool);
+  await rules.put({ ...rule, organizationId: null, keepDays: 30 });
+  await rules.put({ ...rule, organizationId: 'short', keepDays: 10 });
+  const work = createMaintenanceWork(pool, { interval: 'day', ahead: 0 });
+  const options = { dryRun: false, maintenanceWindow: false, signal: new AbortController().signal, progress: () => {} };
+  await work.retire(options);
+  await work.deleteExpired(options);
+
+  expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_events_log`)).toBe(1);
+  expect(await audit()).toMatchObject({
+    log: { processed: 2, skipped: 0 },
+    retired: { within: { processed: 2, skipped: 1 }, maybe: { processed: 0 } },
+  });
+  expect(await wrong()).toEqual([]);
 });
 
 describe('an id', () => {
