@@ -24,11 +24,11 @@ export async function passOver(
 ): Promise<void> {
   for (const table of await erasures.tables(from?.table ?? 0)) {
     let block = table.oid === from?.table ? from.block : 0;
-    do {
+    while (block < Math.max(table.blocks, 1)) {
       signal.throwIfAborted();
       await visit(table, { from: block, to: block + BLOCKS });
       block += BLOCKS;
       report({ table: table.oid, block });
-    } while (block < table.blocks);
+    }
   }
 }
