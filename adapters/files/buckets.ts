@@ -94,6 +94,8 @@ export function createBuckets({ endpoint, region, credentials, forcePathStyle }:
 }
 
 const PRECONDITION_FAILED = 412;
+/** Whatever the status that a server gives them. */
+const REFUSALS = ['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch'];
 
 function stampOf(etag: string, bytes: number): string {
   return `${bytes} bytes, ${etag}`;
@@ -121,11 +123,11 @@ function statusOf(error: unknown): number | undefined {
 function trouble(what: string, error: unknown): InvalidFileError | FileUnavailableError {
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
   const status = statusOf(error);
-  if (status === 404) return new InvalidFileError(`there is no ${what} in the storage`);
-  if (status === 403 || status === 401) {
+  if (status === 401 || status === 403 || REFUSALS.includes(code)) {
     return new InvalidFileError(
       `the storage refuses access to ${what} (${code}): check S3_ACCESS_KEY_ID and its rights`,
     );
   }
+  if (status === 404) return new InvalidFileError(`there is no ${what} in the storage`);
   return new FileUnavailableError(`the storage can not be asked for ${what} (${code})`);
 }
