@@ -94,8 +94,9 @@ export function createBuckets({ endpoint, region, credentials, forcePathStyle }:
 }
 
 const PRECONDITION_FAILED = 412;
-/** Whatever the status that a server gives them. */
-const REFUSALS = ['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch'];
+const MISSING = ['NoSuchBucket', 'NoSuchKey', 'NotFound'];
+/** Of a request that may be answered later: a time-out, and too many of them. */
+const LATER = [408, 429];
 
 function stampOf(etag: string, bytes: number): string {
   return `${bytes} bytes, ${etag}`;
@@ -122,12 +123,12 @@ function statusOf(error: unknown): number | undefined {
 /** What a person must mend, or what may heal by itself; of the server's words only the code is kept. */
 function trouble(what: string, error: unknown): InvalidFileError | FileUnavailableError {
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
-  const status = statusOf(error);
-  if (status === 401 || status === 403 || REFUSALS.includes(code)) {
+  const status = statusOf(error) ?? 0;
+  if (MISSING.includes(code)) return new InvalidFileError(`there is no ${what} in the storage`);
+  if (status >= 400 && status < 500 && !LATER.includes(status)) {
     return new InvalidFileError(
       `the storage refuses access to ${what} (${code}): check S3_ACCESS_KEY_ID and its rights`,
     );
   }
-  if (status === 404) return new InvalidFileError(`there is no ${what} in the storage`);
   return new FileUnavailableError(`the storage can not be asked for ${what} (${code})`);
 }
