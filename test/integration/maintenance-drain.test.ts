@@ -59,6 +59,20 @@ it('moves the rows of each day into a partition of its own and makes an incident
   expect((await step('drain')).counts).toEqual({ found: 0 });
 });
 
+it('gives what is drained of the log the key that the writer knows it by', async () => {
+  const { step, pool, runId } = await openMaintenance();
+  await pool.query(sql.unsafe`
+    INSERT INTO analytics.crm_events_log (id, topic, partition, "offset", event_timestamp, processing_status, ingestion_id)
+    SELECT gen_random_uuid(), 'crm.leads', 0, n, ${OLD.toISOString()}, 'processed', ${runId} FROM generate_series(1, 3) n
+  `);
+  expect((await step('drain')).counts).toEqual({ found: 3, drained: 3 });
+  const keys = sql.type(z.object({ key: z.string() }))`
+    SELECT conname::text AS key FROM pg_constraint
+    WHERE contype = 'p' AND conrelid = (SELECT DISTINCT tableoid FROM analytics.crm_events_log)
+  `;
+  expect(await pool.oneFirst(keys)).toBe(`crm_events_log_p${OLD.toISOString().slice(0, 10).replaceAll('-', '')}_pkey`);
+});
+
 it('a lane goes on writing for a day that the DEFAULT partition holds rows of, before and after', async () => {
   const { step, store, runId, insertLeads, whereLeadsAre } = await openMaintenance();
   await insertLeads(OLD, 5);
