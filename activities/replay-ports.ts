@@ -77,6 +77,12 @@ export interface ReplayRange extends TopicPartition {
 
 export type PlannedRange = Omit<ReplayRange, 'sourceId'>;
 
+export interface PlanControl {
+  signal: AbortSignal;
+  /** Told how far it is, in words without payload. */
+  onProgress(where: string): void;
+}
+
 /** Where a run has read: ranges that touch are one. */
 export interface TouchedRange extends TopicPartition {
   sourceId: number;

@@ -13,8 +13,9 @@ import { heartbeating } from './heartbeating.ts';
 import { LogReplacedError } from './lane-ranges.ts';
 import type { Store } from './ports.ts';
 import { createReplayPace } from './replay-pace.ts';
-import { InvalidSelectionError, planReplay, type ReplayPlanDeps } from './replay-plan.ts';
+import { planReplay, type ReplayPlanDeps } from './replay-plan.ts';
 import type { LiveLag, Replay, ReplayRange, Replays } from './replay-ports.ts';
+import { InvalidSelectionError } from './replay-ranges.ts';
 import { type LaneDeps, runLane } from './run-lane.ts';
 
 export interface ReplayDeps {

@@ -5,8 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { FileUnavailableError, InvalidFileError } from '../activities/file-ports.ts';
 import { LogUnavailableError } from '../activities/ports.ts';
-import { InvalidSelectionError, planReplay, type ReplayPlanDeps } from '../activities/replay-plan.ts';
+import { planReplay, type ReplayPlanDeps } from '../activities/replay-plan.ts';
 import type { Replay, ReplayRequest, ReplayStanding, Replays } from '../activities/replay-ports.ts';
+import { InvalidSelectionError } from '../activities/replay-ranges.ts';
 import { ControlUnavailableError } from '../workflows/control-port.ts';
 import type { ReplayProgress, ReplaySpeed } from '../workflows/replay-contracts.ts';
 import { type ReplayControlPort, ReplayNotRunningError } from '../workflows/replay-control-port.ts';

@@ -34,6 +34,9 @@ import { openStore } from './lazy-store.ts';
 import type { RetryServers } from './retries.ts';
 import { settleOver } from './settling.ts';
 
+/** Fetching far ahead of a rate would only take the time of live lanes. */
+const REPLAY_BUFFER_BYTES = 8 * 2 ** 20;
+
 /** How often the topics are looked at for new partitions. */
 const WATCH_INTERVAL_MS = 5_000;
 
@@ -61,6 +64,10 @@ export function openServers(
   const reader = createLogReader(kafka, {
     maxWaitMs: config.kafka.maxWaitMs,
     maxBufferedBytes,
+  });
+  const replayReader = createLogReader(kafka, {
+    maxWaitMs: config.kafka.maxWaitMs,
+    maxBufferedBytes: Math.min(maxBufferedBytes, REPLAY_BUFFER_BYTES),
   });
   const decoder = withFiles(createEventDecoder(config.registry));
   const files = openFiles(config);
@@ -122,7 +129,7 @@ export function openServers(
         consumerGroup: config.kafka.consumerGroup,
         laneDepsFor: ({ replayId, part, file }) => {
           const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
-          const source = file === null ? reader : createFileReader(files, [file], { maxBufferedBytes });
+          const source = file === null ? replayReader : createFileReader(files, [file], { maxBufferedBytes });
           return { reader: source, decoder, store, observer, retries: queue, options };
         },
         lag: createLiveLag({ positions: store.positions, reader }, config.kafka.consumerGroup),
@@ -153,6 +160,7 @@ export function openServers(
     },
     closing: [
       { name: 'kafka reader', run: () => reader.close() },
+      { name: 'kafka reader of replays', run: () => replayReader.close() },
       { name: 'storage of files', run: async () => files.close() },
       { name: 'retry queue', run: () => queue.close() },
       { name: 'database pool', run: () => database.close() },
