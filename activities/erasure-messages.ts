@@ -1,8 +1,8 @@
 /** Looks through the messages of failed events for the subject of an erasure. */
+import { correctionToWireEvent } from '../domain/correction.ts';
 import type { ErasureRecord } from '../domain/erasure.ts';
 import { createErasureMatcher } from '../domain/erasure-match.ts';
 import type { WireEvent } from '../domain/events.ts';
-import { decodeFailed } from './deliver-failed.ts';
 import type { ErasureStore, KeptMessage, RunningErasure } from './erasure-ports.ts';
 import type { EventDecoder } from './ports.ts';
 
@@ -76,9 +76,8 @@ async function eventsIn(
     events.push(decoded.ok ? decoded.event : null);
   }
   if (correction !== null) {
-    const record = { offset: 0, timestamp: 0, key: null, value: null, headers: [] };
-    const corrected = await decodeFailed({ record, source: { topic }, correction }, decoder);
-    events.push(corrected.ok ? corrected.event : null);
+    const event = correctionToWireEvent(correction);
+    events.push('code' in event ? null : event);
   }
   return events;
 }

@@ -71,6 +71,7 @@ export interface BlockWindow {
 /** A failed event that still has its message. */
 export interface KeptMessage {
   failedId: number;
+  /** Of Kafka, or the name of a file's source: tells how the value is read. */
   topic: string;
   organizationId: string | null;
   value: Buffer | null;
