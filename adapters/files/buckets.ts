@@ -41,7 +41,8 @@ export function createBuckets({ endpoint, region, credentials, forcePathStyle }:
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
     ...(endpoint !== null && { endpoint }),
-    ...(credentials !== null && { credentials }),
+    // A copy: the client writes into it, and the configuration is frozen.
+    ...(credentials !== null && { credentials: { ...credentials } }),
   };
   const client = new S3Client(config);
 
@@ -121,7 +122,8 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** What a person must mend, or what may heal by itself; of the server's words only the code is kept. */
-function trouble(what: string, error: unknown): InvalidFileError | FileUnavailableError {
+function trouble(what: string, error: unknown): Error {
+  if (error instanceof TypeError) return error; // a mistake of ours, which no wait mends
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
   const status = statusOf(error) ?? 0;
   if (MISSING.includes(code)) return new InvalidFileError(`there is no ${what} in the storage`);

@@ -13,7 +13,7 @@ import { NDJSON, opened, recordsOf, textsOf } from '../unit/files/folder-harness
 
 const BUCKET = 'crm';
 const NEVER = new AbortController().signal;
-const CREDENTIALS = { accessKeyId: 'reader', secretAccessKey: 'canary-secret' };
+const CREDENTIALS = Object.freeze({ accessKeyId: 'reader', secretAccessKey: 'canary-secret' });
 const LINES = Array.from({ length: 20_000 }, (_, index) => `{"line":${index + 1},"text":"${'x'.repeat(100)}"}`);
 const CONTENT = `${LINES.join('\n')}\n`;
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
   client = new S3Client({
     endpoint: server.endpoint,
     region: 'us-east-1',
-    credentials: CREDENTIALS,
+    credentials: { ...CREDENTIALS },
     forcePathStyle: true,
   });
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
@@ -51,7 +51,8 @@ function storeOf(over: Partial<S3Options> = {}) {
     forcePathStyle: true,
     ...over,
   };
-  const store = createFiles({ root: null, s3, compileAvro });
+  // As the configuration is.
+  const store = createFiles({ root: null, s3: Object.freeze(s3), compileAvro });
   onTestFinished(() => store.close());
   return store;
 }
