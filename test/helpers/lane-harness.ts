@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
 import type { LaneWork } from '../../activities/lane-ranges.ts';
-import { fixedLateWindow, type LatePolicies } from '../../activities/late-policies.ts';
+import { fixedLateWindow } from '../../activities/late-policies.ts';
 import type { LaneObserver, LogReader, SuppressionList } from '../../activities/ports.ts';
 import { type LaneDeps, runLane } from '../../activities/run-lane.ts';
 import { NOBODY } from '../../activities/suppression.ts';
@@ -90,7 +90,6 @@ export async function createLaneHarness(
     breaker?: BreakerPolicy;
     registryUrl?: string;
     suppression?: SuppressionList;
-    late?: LatePolicies;
   } = {},
 ) {
   const { pool, store, runId, url } = await createTestStore();
@@ -110,7 +109,7 @@ export async function createLaneHarness(
       worker: 'test',
       eventTypes: new Set(EVENT_TYPES),
       entityOfTopic: new Map(),
-      late: options.late ?? fixedLateWindow(730 * 86_400_000),
+      late: fixedLateWindow(730 * 86_400_000),
       suppression: options.suppression ?? NOBODY,
     },
   };

@@ -2,6 +2,7 @@ import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { deliverFailed } from '../../activities/deliver-failed.ts';
+import type { FailedEvent } from '../../activities/failed-ports.ts';
 import type { LateCount } from '../../activities/late-count.ts';
 import { createLatePolicies } from '../../activities/late-policies.ts';
 import { loadLateRules } from '../../adapters/postgres/late-policies.ts';
@@ -13,30 +14,23 @@ import { createLaneHarness, createTestTopics, produce } from '../helpers/lane-ha
 import { wireLead } from '../helpers/wire-leads.ts';
 
 const DAY_MS = 86_400_000;
-const DAYS_AGO = (days: number) => Date.now() - days * DAY_MS;
+const WINDOW_MS = 730 * DAY_MS;
 
 /** A lane whose late-data policies are those in PostgreSQL, and a topic with an event in time and one past 30 days. */
 async function createLate() {
   const { client, topics, schemaIds } = await createTestTopics();
+  const harness = await createLaneHarness(client);
+  const { pool, deps } = harness;
+  const load = () => loadLateRules(pool);
+  deps.options.late = createLatePolicies({ load, windowMs: WINDOW_MS, now: () => performance.now() });
   const late: LateCount[] = [];
-  const harness = await createLaneHarness(client, {
-    late: { at: (now) => policies().at(now), refresh: () => policies().refresh() },
-  });
-  const { pool } = harness;
-  const made = createLatePolicies({
-    load: () => loadLateRules(pool),
-    windowMs: 730 * DAY_MS,
-    now: () => performance.now(),
-  });
-  function policies() {
-    return made;
-  }
-  harness.deps.observer.batchWritten = (report) => void late.push(...report.late);
-  const value = (id: string, days: number) => wireLead(schemaIds.leads, id, { timestamp: DAYS_AGO(days) });
+  deps.observer.batchWritten = (report) => void late.push(...report.late);
+  const value = (id: string, days: number) => wireLead(schemaIds.leads, id, { timestamp: Date.now() - days * DAY_MS });
   await produce(client, [
     { topic: topics.leads, partition: 0, key: 'a', value: value('in-time', 1) },
     { topic: topics.leads, partition: 0, key: 'b', value: value('late', 400) },
   ]);
+
   const keep = (policy: LatePolicy, organizationId = '') =>
     pool.query(sql.unsafe`
       INSERT INTO analytics.crm_retention (parent, organization_id, keep_days, late, changed_by)
@@ -49,7 +43,23 @@ async function createLate() {
     const { breaks, identities } = await checkBooks(pool);
     return breaks.length === 0 && imbalanceOf(identities) === 0;
   };
-  return { ...harness, topics, late, keep, staged, isBalanced, policies: made };
+
+  /** Tries the dead letter again under another policy, as a redrive does. */
+  async function redrive(policy: LatePolicy) {
+    await keep(policy);
+    const failedId = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`
+      SELECT failed_id AS id FROM analytics.crm_failed_events WHERE error_code = 'outside_retention'`);
+    const [failed] = (await harness.store.failed.take([failedId])) as [FailedEvent];
+    const rules = { ...deps.options, late: createLatePolicies({ load, windowMs: WINDOW_MS, now: () => 0 }) };
+    const outcome = await deliverFailed(failed, deps.decoder, rules, Date.now());
+    const verdict = { status: 'dead', nextAttemptAt: null } as const;
+    const { outcomes } = await harness.store.settler.settle({
+      ...{ runId: harness.runId, cause: 'redrive', redriveId: null, suppression: 0 },
+      deliveries: [{ failed, source: failed.source, outcome, verdict }],
+    });
+    return outcomes[0];
+  }
+  return { ...harness, topics, late, keep, staged, isBalanced, redrive };
 }
 
 describe('an event past retention', () => {
@@ -63,28 +73,13 @@ describe('an event past retention', () => {
     expect(await isBalanced()).toBe(true);
   });
 
-  it('is a dead letter where the policy is quarantine, and a retry stages it once the policy has changed', async () => {
-    const { pool, store, deps, runId, keep, drain, topics, staged, late, isBalanced } = await createLate();
+  it('is a dead letter where the policy is quarantine, and staged by a redrive once its table takes it in', async () => {
+    const { keep, drain, topics, staged, late, isBalanced, redrive } = await createLate();
     await keep('quarantine');
     expect((await drain([topics.leads])).totals).toMatchObject({ stored: 1, dead: 1 });
     expect(late).toEqual([{ entity: 'lead', policy: 'quarantine', count: 1 }]);
-    const failedId = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`
-      SELECT failed_id AS id FROM analytics.crm_failed_events WHERE error_code = 'outside_retention'`);
-    const [event] = await store.failed.take([failedId]);
-    const deliver = async (policy: LatePolicy) => {
-      await keep(policy);
-      const load = () => loadLateRules(pool);
-      const policies = createLatePolicies({ load, windowMs: 730 * DAY_MS, now: () => 0 });
-      return deliverFailed(event!, deps.decoder, { ...deps.options, late: policies }, Date.now());
-    };
-    expect(await deliver('drop')).toMatchObject({ kind: 'passed', reason: 'late' });
-    const outcome = await deliver('rebuild');
-    const verdict = { status: 'dead', nextAttemptAt: null } as const;
-    const settlement = { runId, cause: 'redrive', suppression: 0, redriveId: null } as const;
-    await store.settler.settle({
-      ...settlement,
-      deliveries: [{ failed: event!, source: event!.source, outcome, verdict }],
-    });
+    expect(await redrive('quarantine')).toEqual({ status: 'dead', reason: null });
+    expect(await redrive('rebuild')).toEqual({ status: 'processed', reason: null });
     expect(await staged()).toEqual(['in-time', 'late']);
     expect(await isBalanced()).toBe(true);
   });
@@ -104,28 +99,13 @@ describe('an event past retention', () => {
     expect(await isBalanced()).toBe(true);
   });
 
-  it('settles a dead letter as filtered where the policy came to be to drop it', async () => {
-    const { pool, store, deps, runId, keep, drain, topics, policies, isBalanced } = await createLate();
+  it('that is a dead letter is settled as filtered once the policy is to drop it', async () => {
+    const { keep, drain, topics, staged, isBalanced, redrive } = await createLate();
     await keep('quarantine');
     await drain([topics.leads]);
-    await keep('drop');
-    const failedId = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`
-      SELECT failed_id AS id FROM analytics.crm_failed_events`);
-    const [event] = await store.failed.take([failedId]);
-    const fresh = createLatePolicies({ load: () => loadLateRules(pool), windowMs: 0, now: () => 0 });
-    const outcome = await deliverFailed(event!, deps.decoder, { ...deps.options, late: fresh }, Date.now());
-    const verdict = { status: 'dead', nextAttemptAt: null } as const;
-    const delivery = { failed: event!, source: event!.source, outcome, verdict };
-    const { outcomes } = await store.settler.settle({
-      runId,
-      cause: 'retry',
-      suppression: 0,
-      redriveId: null,
-      deliveries: [delivery],
-    });
-    expect(outcomes).toEqual([{ status: 'filtered', reason: null }]);
+    expect(await redrive('drop')).toEqual({ status: 'filtered', reason: null });
+    expect(await staged()).toEqual(['in-time']);
     expect(await isBalanced()).toBe(true);
-    expect(policies.at(Date.now()).lead.late).toBe('quarantine');
   });
 
   it("meets its organization's policy before that of its table", async () => {
