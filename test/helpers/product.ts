@@ -15,7 +15,8 @@ import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { lagOf, readProgress } from '../../scripts/lib/log-progress.ts';
 import { temporalCli } from '../../stack/index.ts';
-import { type IngestionSettings, ingestionWorkflowId } from '../../workflows/contracts.ts';
+import { type IngestionSettings, ingestionWorkflowId, sweepId } from '../../workflows/contracts.ts';
+import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 import { brokenBooksIn, statusesIn } from './books.ts';
 import { createTestDatabase, required } from './database.ts';
 import { createTestTopics } from './lane-harness.ts';
@@ -80,6 +81,10 @@ export async function createProduct(
     await control.stop(consumerGroup, { waitMs: 5_000 }).catch(() => {});
     for (const child of children) {
       child.kill('SIGKILL');
+    }
+    // Namespaces stay for a day, and their schedules would go on through all tests that follow.
+    for (const schedule of [sweepId(consumerGroup), maintenanceScheduleId(consumerGroup)]) {
+      await temporal.schedule.getHandle(schedule).delete().catch(() => {});
     }
     await control.close();
   });
