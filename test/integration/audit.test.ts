@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { type DatabasePool, sql } from 'slonik';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 import { createAudit } from '../../activities/audit.ts';
 import type { Audit, AuditRequest } from '../../activities/audit-ports.ts';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
@@ -167,6 +168,38 @@ describe('an audit of what is sound', () => {
       chain: { offsets: 212, stored: 150 },
       log: { processed: 150, skipped: 5, dead: 1 },
     });
+  });
+});
+
+describe('an audit after a range was read apart', () => {
+  /** Reads all of partition 0 again through a lane of its own, as a replay or a backfill does. */
+  async function readAgain(
+    { harness, pool, topic }: Awaited<ReturnType<typeof ingested>>,
+    kind: 'replay' | 'backfill',
+    over: object,
+  ) {
+    const runId = randomUUID();
+    await harness.store.runs.start({ runId, kind, scope: 'group' });
+    const sourceId = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`
+      SELECT source_id AS id FROM analytics.crm_sources WHERE topic = ${topic}`);
+    const parts = [{ topic, partition: 0, from: 0, to: 156, sourceId }];
+    const lane = await harness.startLane([topic], { ...over, runId, ranges: { scope: runId, parts } });
+    expect(await lane.ended).toMatchObject({ reason: 'finished' });
+  }
+
+  it.each([
+    ['replay', { mode: 'missing' }],
+    ['replay', { mode: 'restore' }],
+    ['replay', { mode: 'overwrite' }],
+    ['replay', { mode: 'missing', only: { organizationId: 'org-2' } }],
+    ['backfill', { mode: 'ingest' }],
+  ] as const)('is clean: by a %s, %o', async (kind, over) => {
+    const scenario = await ingested();
+    await readAgain(scenario, kind, over);
+    const audit = await audited(scenario.pool, { recount: true });
+    expect(findingsOf(audit)).toEqual([]);
+    const [{ chain, replays }] = audit.report.partitions as [PartitionFindings];
+    expect(chain.offsets + replays.offsets).toBe(312);
   });
 });
 
