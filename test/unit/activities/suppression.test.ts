@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { StaleSuppressionError } from '../../../activities/ports.ts';
+import { deliverDecoded } from '../../../activities/ingest.ts';
+import { fixedLateWindow } from '../../../activities/late-policies.ts';
+import { StaleSuppressionError, type SuppressionList } from '../../../activities/ports.ts';
 import {
   byCurrentList,
   createSuppressionList,
+  NOBODY,
   SuppressionKeyError,
   type SuppressionSource,
 } from '../../../activities/suppression.ts';
+import { EVENT_TYPES } from '../../../domain/events.ts';
+import type { StagedEvent } from '../../../domain/staging.ts';
 import {
   createIdentifierHash,
   emailIdentifier,
@@ -15,7 +20,7 @@ import {
   tokenOf,
 } from '../../../domain/suppression.ts';
 import { opportunity as stagedOpportunity } from '../../helpers/batches.ts';
-import { contact, lead, opportunity } from '../domain/sound.ts';
+import { contact, DAY_MS, lead, opportunity, RECORDED } from '../domain/sound.ts';
 
 const identifiers = createIdentifierHash('a key of the tests');
 
@@ -106,6 +111,27 @@ describe('the suppression list', () => {
     expect(list.unlink(stagedOpportunity('b', { contactId: 'contact-1', organizationId: 'org-2' }))).toMatchObject({
       contactId: 'contact-1',
     });
+  });
+
+  it('has them stored so by everything that delivers, under the hash of the event as it came', async () => {
+    const deliver = (suppression: SuppressionList) =>
+      deliverDecoded(
+        { offset: 0, timestamp: RECORDED, key: null, value: Buffer.from('-'), headers: [] },
+        'crm.contacts',
+        { ok: true, event: contact(), schemaId: 1 },
+        {
+          eventTypes: new Set(EVENT_TYPES),
+          entityOfTopic: new Map(),
+          late: fixedLateWindow(730 * DAY_MS),
+          suppression,
+        },
+        RECORDED,
+      );
+    const before = deliver(NOBODY);
+    const after = deliver(await listOf(recordIdentifier('org-1', 'lead', 'lead-1')));
+    expect(before).toMatchObject({ kind: 'stage', event: { leadId: 'lead-1' } });
+    const { contentHash } = (before as { event: StagedEvent }).event;
+    expect(after).toMatchObject({ kind: 'stage', event: { leadId: expect.stringMatching(/^erased-/), contentHash } });
   });
 
   it.each([
