@@ -142,6 +142,7 @@ describe('problems', () => {
     ['a certificate without its key', { KAFKA_SSL: 'true', KAFKA_SSL_CERT_FILE: pem }, 'KAFKA_SSL_KEY_FILE'],
     ['a registry user without a password', { SCHEMA_REGISTRY_USERNAME: 'u' }, 'SCHEMA_REGISTRY_PASSWORD'],
     ['an API key in clear text', { TEMPORAL_API_KEY: 'k' }, 'TEMPORAL_TLS'],
+    ['a key of S3 without its secret', { S3_ACCESS_KEY_ID: 'k' }, 'S3_SECRET_ACCESS_KEY'],
     ['too rare heartbeats', { KAFKA_HEARTBEAT_INTERVAL: '10001' }, 'at most a third'],
     ['a key that can not sign', { AUDIT_SIGNING_KEY_FILE: pem }, 'openssl genpkey -algorithm ed25519'],
     ['an erasure key that can be guessed', { ERASURE_KEY: 'secret' }, 'erasure key is too short'],
