@@ -156,6 +156,58 @@ describe('erasing by ids and by organization', () => {
   });
 });
 
+describe('requests of people', () => {
+  /** A redrive with a rule and a replay with a filter. */
+  async function withRequests(fix: object, filter: object) {
+    const setup = await setUp([lead('a', { leadId: 'l-1', email: CANARY })]);
+    await setup.pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_redrives
+        (redrive_id, action, filter, fix, rate_per_second, status, last_failed_id, total, requested_by)
+      VALUES (${randomUUID()}, 'redrive', ${JSON.stringify(filter)}::jsonb, ${JSON.stringify(fix)}::jsonb, 1, 'finished',
+        0, 0, 'ann')`);
+    await setup.pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_replays (replay_id, kind, source, mode, selection, filter, lanes, status, requested_by)
+      VALUES (${randomUUID()}, 'replay', 'kafka', 'missing', '{}', ${JSON.stringify(filter)}::jsonb, 1, 'finished', 'ann')`);
+    const requested = () =>
+      setup.pool.one(sql.type(anyRow)`
+        SELECT r.fix ->> 'value' AS value, r.filter AS redriven, p.filter AS replayed
+        FROM analytics.crm_redrives r, analytics.crm_replays p`);
+    return { ...setup, requested };
+  }
+
+  it('name the person no more', async () => {
+    const fix = { field: 'data.email', op: 'replace', value: CANARY };
+    const { erase, requested } = await withRequests(fix, { organizationId: 'org-1', entityId: 'l-1' });
+    const report = await erase(SUBJECT);
+    expect(await requested()).toMatchObject({
+      value: 'erased',
+      replayed: { organizationId: 'org-1', entityId: 'erased' },
+    });
+    expect(sumOf(report, 'redacted')).toBe(2);
+  });
+
+  it('name the organization no more', async () => {
+    const fix = { field: 'data.source', op: 'replace', value: 'l-1' };
+    const { erase, requested } = await withRequests(fix, { organizationId: 'org-1' });
+    await erase({ kind: 'organization', organizationId: 'org-1' });
+    expect(await requested()).toEqual({
+      value: 'l-1',
+      redriven: { organizationId: 'erased' },
+      replayed: { organizationId: 'erased' },
+    });
+  });
+
+  it('lose a link to an erased record that a rule would put in, and no value that only looks like it', async () => {
+    const subject = { kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: null } as const;
+    const link = await withRequests({ field: 'data.leadId', op: 'replace', value: 'l-1' }, {});
+    await link.erase({ ...subject, ids: ['l-1'] });
+    expect(await link.requested()).toMatchObject({ value: 'erased' });
+    const other = await withRequests({ field: 'data.source', op: 'replace', value: 'l-1' }, {});
+    await other.erase({ ...subject, ids: ['l-1'] });
+    expect(await other.requested()).toMatchObject({ value: 'l-1' });
+  });
+});
+
 describe('a legal hold', () => {
   it("keeps an organization's rows, and the report says so", async () => {
     const { pool, erase, rows } = await setUp([
