@@ -7,7 +7,7 @@ const EVENTS = 2_000;
 const DAYS = 10;
 const BEGAN = Date.UTC(2026, 9, 1, 12);
 
-describe('a backfill from Kafka', { timeout: 180_000 }, () => {
+describe('a backfill from Kafka', { timeout: 300_000 }, () => {
   it('fills empty tables window after window from new to old, also when its worker is killed', async () => {
     const product = await createReplayHarness();
     const { pool, topic } = product;
@@ -18,8 +18,8 @@ describe('a backfill from Kafka', { timeout: 180_000 }, () => {
     expect(await product.answer(200, 'POST', '/backfills/plan', body)).toMatchObject({ offsets: EVENTS, lost: 0 });
     const { replayId } = await product.request(body, '/backfills');
     await product.untilDone(replayId, 200);
-    await product.end(worker, 'SIGKILL');
     product.startWorker();
+    await product.end(worker, 'SIGKILL');
     const { counts, report } = await product.untilStatus(replayId, 'finished');
     expect(counts).toMatchObject({ stored: EVENTS, skipped: 0 });
     expect(report?.partitions).toMatchObject([

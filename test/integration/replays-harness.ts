@@ -67,7 +67,7 @@ export async function createReplayHarness(env: Record<string, string> = {}) {
       replaySchema.parse(await api.answer(200, 'POST', `/replays/${id}/${what}`)),
 
     untilStatus: async (id: string, status: string): Promise<ShownReplay> => {
-      await expect.poll(async () => (await get(id)).status, { timeout: 90_000, interval: 100 }).toBe(status);
+      await expect.poll(async () => (await get(id)).status, { timeout: 150_000, interval: 100 }).toBe(status);
       return get(id);
     },
 
