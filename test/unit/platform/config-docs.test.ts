@@ -13,11 +13,11 @@ describe('.env.example', () => {
   });
 
   it('has each variable once, in the order of the table', () => {
-    expect([...file.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map((match) => match[1])).toEqual(names);
+    expect([...file.matchAll(/^(?:# )?([A-Z0-9_]+)=/gm)].map((match) => match[1])).toEqual(names);
   });
 
   it('is a valid configuration and changes nothing', () => {
-    const env = Object.fromEntries([...file.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+    const env = Object.fromEntries([...file.matchAll(/^([A-Z0-9_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
     expect(loadConfig(env, ['lead.created'])).toEqual(loadConfig({}, ['lead.created']));
   });
 });
@@ -27,7 +27,7 @@ describe('the configuration table', () => {
     const rows = renderConfigTable()
       .split('\n')
       .filter((row) => row.startsWith('| `'));
-    expect(rows.map((row) => /^\| `([A-Z_]+)` \|/.exec(row)?.[1])).toEqual(names);
+    expect(rows.map((row) => /^\| `([A-Z0-9_]+)` \|/.exec(row)?.[1])).toEqual(names);
     for (const row of rows) expect(row.replaceAll('\\|', '').match(/\|/g)).toHaveLength(4);
   });
 });
