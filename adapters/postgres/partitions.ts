@@ -5,6 +5,7 @@
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
+import { WriteError } from '../../activities/ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import { instants, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
@@ -28,13 +29,22 @@ const DAY_MS = 86_400_000;
  */
 const LOCK_MS = { lane: 2_000, ahead: 100 };
 
+/** How often in a row a lane waits for that lock in vain before its rows go to the DEFAULT partition. */
+const LOCK_TRIES = 3;
+/** How long they go there before the partition is asked for again. What is there is drained by the maintenance. */
+const GO_WITHOUT_MS = 60_000;
+/** SQLSTATE of a lock that could not be had in time. */
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** How long the keeper may not know that a partition was retired; what is written there meanwhile is drained again. */
 const ASK_AGAIN_MS = 5_000;
 
 export interface PartitionKeeper {
   /**
-   * Makes the partitions that rows of these times need, in a short transaction of its own.
+   * Makes the partitions that rows of these times need, in a short transaction of its own. Where the lock can't be had
+   * again and again, rows go without for a while: a late event must not keep a lane waiting for whoever reads the table.
    * @param needed epoch milliseconds by table
+   * @throws WriteError also when a lock can't be had for the first times: try again
    */
   ensure(connection: CommonQueryMethods, needed: ReadonlyMap<Entity | 'log', ReadonlySet<number>>): Promise<void>;
 }
@@ -44,11 +54,20 @@ export function dayOf(time: number): number {
   return time - (((time % DAY_MS) + DAY_MS) % DAY_MS);
 }
 
-/** Keeps what it learned until a partition is retired somewhere; share one among all lanes. */
-export function createPartitionKeeper(interval: PartitionInterval): PartitionKeeper {
+/**
+ * Keeps what it learned until a partition is retired somewhere; share one among all lanes.
+ * @param lockMs how long a lock on a DEFAULT partition is waited for
+ */
+export function createPartitionKeeper(interval: PartitionInterval, lockMs = LOCK_MS.lane): PartitionKeeper {
   const seen = new Map<Table, Set<number>>(
     Object.values(PARTITIONED_TABLES).map((table) => [table, new Set<number>()]),
   );
+
+  /**
+   * Failures to get the lock, and until when to go without, in epoch milliseconds. By table, whose partitions all need
+   * the same lock: a hundred late days must not be tried one by one.
+   */
+  const locked = new Map<Table, { tries: number; until: number }>();
 
   let retired = 0;
   let askedAt = 0;
@@ -78,10 +97,34 @@ export function createPartitionKeeper(interval: PartitionInterval): PartitionKee
       const known = seen.get(table) ?? new Set();
       for (const day of days) {
         if (!known.has(day)) {
-          await ensurePartition(connection, table, day, interval);
-          known.add(day);
+          if (await ensureUnlessLocked(connection, table, day)) {
+            known.add(day);
+          }
         }
       }
+    }
+  }
+
+  /** @returns whether the partition is there; false when to go without it for now */
+  async function ensureUnlessLocked(connection: CommonQueryMethods, table: Table, day: number): Promise<boolean> {
+    const { tries, until } = locked.get(table) ?? { tries: 0, until: 0 };
+    if (Date.now() < until) {
+      return false;
+    }
+    try {
+      await ensurePartition(connection, table, day, interval, lockMs);
+      locked.delete(table);
+      return true;
+    } catch (error) {
+      if (!(error instanceof WriteError) || error.code !== LOCK_NOT_AVAILABLE) {
+        throw error;
+      }
+      const goesWithout = tries + 1 >= LOCK_TRIES;
+      locked.set(table, { tries: tries + 1, until: goesWithout ? Date.now() + GO_WITHOUT_MS : 0 });
+      if (!goesWithout) {
+        throw error;
+      }
+      return false;
     }
   }
 
