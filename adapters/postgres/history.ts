@@ -1,12 +1,14 @@
 /**
  * Histories of entities. Everything is looked up by key: rows by entity id and time, of the partitions up to the moment
- * that is asked for; then the ledger by event id, the log and the failed events by the coordinates of the delivery.
+ * that is asked for; the ledger by event id, failed events by the coordinates of the delivery, and then the log by these
+ * and by times. The log is asked by itself, since only times that are known beforehand keep its other partitions closed.
  */
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { EntityHistories, EntityRef, EntityVersion, HistoryPlace } from '../../activities/history-ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import { guarded } from './errors.ts';
+import { loggedSchemas } from './history-log.ts';
 import { isoTime } from './row-types.ts';
 
 const text = (column: string) => sql.fragment`s.${sql.identifier([column])}`;
@@ -81,6 +83,8 @@ const versionRow = z.object({
     .object({ topic: z.string(), incarnation: z.number(), partition: z.number(), offset: z.number() })
     .nullable(),
   schemaId: z.number().nullable(),
+  /** When its delivery was logged, in epoch milliseconds. */
+  loggedAt: z.number(),
   corrected: z.boolean(),
   run,
   overwritten: z.array(z.object({ run, replacedBy: run, replacedAt: z.string() })),
@@ -89,12 +93,25 @@ const versionRow = z.object({
 export function createEntityHistories(connection: CommonQueryMethods): EntityHistories {
   return {
     owners: (entity, id, organizationId) => guarded(() => owners(connection, STAGED[entity], id, organizationId)),
-    versions: (ref, page) =>
-      guarded(async () => {
-        const rows = await connection.any(versionsQuery(ref, page));
-        return rows.map((row): EntityVersion => ({ ...row, eventTimestamp: new Date(row.at).toISOString() }));
-      }),
+    versions: (ref, page) => guarded(() => versions(connection, ref, page)),
   };
+}
+
+async function versions(
+  connection: CommonQueryMethods,
+  ...[ref, page]: Parameters<EntityHistories['versions']>
+): Promise<EntityVersion[]> {
+  const rows = await connection.any(versionsQuery(ref, page));
+  const deliveries = rows.flatMap(({ rowId, schemaId, origin, loggedAt }) =>
+    schemaId === null && origin !== null ? [{ rowId, ...origin, loggedAt }] : [],
+  );
+  const schemas = await loggedSchemas(connection, deliveries);
+  const logged = new Map(deliveries.map(({ rowId }, index) => [rowId, schemas[index] ?? null]));
+  return rows.map(({ loggedAt: _, ...row }) => ({
+    ...row,
+    schemaId: row.schemaId ?? logged.get(row.rowId) ?? null,
+    eventTimestamp: new Date(row.at).toISOString(),
+  }));
 }
 
 async function owners(
@@ -135,7 +152,8 @@ export function versionsQuery(
       LIMIT ${limit}
     )
     SELECT v.event_timestamp AS at, v.id AS "rowId", v.event_id AS "eventId", v.event_type AS "eventType",
-      v.processed_at AS "processedAt", v.data, COALESCE(f.schema_id, log.schema_id) AS "schemaId",
+      v.processed_at AS "processedAt", v.data, f.schema_id AS "schemaId",
+      COALESCE(f.logged_at, o.staged_at, v.event_timestamp) AS "loggedAt",
       COALESCE(f.corrected, false) AS corrected, ${runOf(sql.fragment`v.ingestion_id`)} AS run,
       CASE WHEN k.source_id IS NOT NULL THEN jsonb_build_object(
         'topic', k.topic, 'incarnation', k.incarnation, 'partition', k.partition, 'offset', k."offset"
@@ -164,13 +182,6 @@ export function versionsQuery(
       FROM analytics.crm_overwritten_rows w
       WHERE w.event_id = v.event_id
     ) o
-    LEFT JOIN LATERAL (
-      SELECT l.schema_id
-      FROM analytics.crm_events_log l
-      WHERE l.topic = k.topic AND l.partition = k.partition AND l."offset" = k."offset"
-        AND l.topic_incarnation = k.incarnation AND l.event_timestamp = COALESCE(f.logged_at, o.staged_at, v.event_timestamp)
-      OFFSET 0
-    ) log ON true
     ORDER BY v.event_timestamp DESC, v.id DESC
   `;
 }
