@@ -43,8 +43,10 @@ async function filesPlan(
   const parts: PlannedRange[][] = [];
   const topicIds = new Map<string, string>();
   try {
-    for (const file of await files.list(location, reading.format, signal)) {
-      const report = (bytes: number) => onProgress(`${file.uri}: ${bytes} of ${file.bytes} bytes`);
+    const all = await files.list(location, reading.format, signal);
+    for (const [index, file] of all.entries()) {
+      const place = `file ${index + 1} of ${all.length}`;
+      const report = (bytes: number) => onProgress(`${place}: ${bytes} of ${file.bytes} bytes`);
       const { uri, topic, version, stamp, chunks } = await files.scan(file, reading, {
         chunkBytes,
         onProgress: report,
@@ -58,7 +60,8 @@ async function filesPlan(
     }
   } catch (error) {
     if (error instanceof InvalidFileError) throw new InvalidSelectionError(error.message);
-    if (error instanceof FileUnavailableError) throw new LogUnavailableError(error.message);
+    if (error instanceof FileUnavailableError)
+      throw new LogUnavailableError('the place of the files can not be reached');
     throw error;
   }
   return { parts, topicIds };

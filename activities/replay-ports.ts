@@ -138,6 +138,8 @@ export interface Replays {
   /** Its ranges, each of another partition; none when there is no such part. */
   part(replayId: string, part: number): Promise<ReplayRange[]>;
   setSpeed(replayId: string, speed: ReplaySpeed): Promise<void>;
+  /** Keeps why it can't go on, where no history keeps it: names of files may be personal. */
+  explain(replayId: string, reason: string): Promise<void>;
   /** Moves one that has not ended; one that ends gets its report. */
   move(replayId: string, to: ReplayMove, reason: string | null): Promise<void>;
   standing(replayId: string): Promise<ReplayStanding>;

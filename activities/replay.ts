@@ -1,11 +1,12 @@
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import { addTotals, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
-import type {
-  ReplayMoveInput,
-  ReplayPlanInput,
-  ReplayPlanned,
-  ReplaySliceInput,
-  ReplaySliceResult,
+import {
+  MAX_REPLAY_SLICE_MS,
+  type ReplayMoveInput,
+  type ReplayPlanInput,
+  type ReplayPlanned,
+  type ReplaySliceInput,
+  type ReplaySliceResult,
 } from '../workflows/replay-contracts.ts';
 import { withSafeFailures } from './application-failure.ts';
 import type { OpenedFile } from './file-ports.ts';
@@ -44,10 +45,19 @@ export function createReplayActivities(deps: ReplayDeps) {
     return replay;
   }
 
+  /** Says in PostgreSQL alone what can't be read: a history keeps what it gets, and names of files may be personal. */
+  async function unreadable(replayId: string, { message }: Error, type: string): Promise<ApplicationFailure> {
+    await replays.explain(replayId, message);
+    return ApplicationFailure.nonRetryable('it can not be read: the replay says why', type);
+  }
+
   return {
     /** Resolves what was asked for to parts with fixed ends. Safe to do again until it has begun. */
     planReplay: withSafeFailures(async ({ replayId }: ReplayPlanInput): Promise<ReplayPlanned> => {
       const replay = await existing(replayId);
+      if (replay.status !== 'planning') {
+        return { parts: await replays.divide(replayId, [], new Map()) }; // It was begun: its parts stand.
+      }
       let where = '';
       try {
         return await heartbeating(
@@ -63,9 +73,7 @@ export function createReplayActivities(deps: ReplayDeps) {
           () => where,
         );
       } catch (error) {
-        throw error instanceof InvalidSelectionError
-          ? ApplicationFailure.nonRetryable(error.message, 'InvalidSelection')
-          : error;
+        throw error instanceof InvalidSelectionError ? await unreadable(replayId, error, 'InvalidSelection') : error;
       }
     }),
 
@@ -81,19 +89,20 @@ export function createReplayActivities(deps: ReplayDeps) {
         return { finished: true, totals: NO_TOTALS };
       }
       const earlier: LaneTotals = activityInfo().heartbeatDetails?.totals ?? NO_TOTALS;
-      let latest: { totals: LaneTotals } = { totals: earlier };
+      let latest: { totals: LaneTotals; trouble: string | null } = { totals: earlier, trouble: null };
       try {
         const { reason, totals } = await heartbeating(
           (signal) =>
-            readPart(deps, input, replay, ranges, signal, (progress) => {
-              latest = { ...progress, totals: addTotals(earlier, progress.totals) };
+            readPart(deps, input, replay, ranges, signal, ({ totals, trouble }) => {
+              // Of files, whose names may be personal, it would be kept in the history.
+              latest = { totals: addTotals(earlier, totals), trouble: ranges[0]?.file ? null : trouble };
             }),
           () => latest,
         );
         deps.onRead(replay, totals);
         return { finished: reason === 'finished', totals: addTotals(earlier, totals) };
       } catch (error) {
-        throw error instanceof LogReplacedError ? ApplicationFailure.nonRetryable(error.message, 'LogReplaced') : error;
+        throw error instanceof LogReplacedError ? await unreadable(input.replayId, error, 'LogReplaced') : error;
       }
     }),
 
@@ -104,9 +113,6 @@ export function createReplayActivities(deps: ReplayDeps) {
         await runs.start({ runId: replayId, kind, scope: deps.consumerGroup });
       }
       await replays.move(replayId, to, reason ?? null);
-      if (to !== 'running' && to !== 'paused') {
-        await runs.finish(replayId, to === 'failed' ? 'failed' : 'stopped');
-      }
     }),
   };
 }
@@ -130,7 +136,7 @@ function readPart(
       partitions: ranges.map(({ topic, partition }) => ({ topic, partition })),
       startPosition: 'earliest',
       outOfRange: 'earliest',
-      sliceMs,
+      sliceMs: isCompressed(ranges) ? MAX_REPLAY_SLICE_MS : sliceMs,
       ranges: { scope: replayId, parts: ranges },
       // A dry run parks nothing and keeps no failure, like the modes that only write rows again.
       mode: mode === 'dry-run' ? 'restore' : mode,
@@ -138,6 +144,11 @@ function readPart(
     },
     { signal, report, pace: createReplayPace({ ratePerSecond, lag: deps.lag, yieldLag: deps.yieldLag }) },
   );
+}
+
+/** Whoever takes such a file up again has to read it from its start, so that it is handed over as seldom as may be. */
+function isCompressed(ranges: readonly ReplayRange[]): boolean {
+  return ranges.some(({ file }) => file !== null && /\.(?:gz|zst)$/u.test(file.uri));
 }
 
 /** Some batches a second, so that a slow replay does not work in bursts. */

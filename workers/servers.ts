@@ -88,6 +88,8 @@ export function openServers(
     work: database.maintenance.work(config.partitions.ahead),
     observer: createMaintenanceObserver(metrics, logger.child({ component: 'maintenance' })),
   };
+  // What failed long ago says nothing about the producers of now: replays obey the breakers and trip none.
+  const replayOptions = { ...options, breaker: { ...options.breaker, share: 1 } };
   return {
     activities: createActivities({
       reader,
@@ -130,7 +132,7 @@ export function openServers(
         laneDepsFor: ({ replayId, part, file }) => {
           const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
           const source = file === null ? replayReader : createFileReader(files, [file], { maxBufferedBytes });
-          return { reader: source, decoder, store, observer, retries: queue, options };
+          return { reader: source, decoder, store, observer, retries: queue, options: replayOptions };
         },
         lag: createLiveLag({ positions: store.positions, reader }, config.kafka.consumerGroup),
         yieldLag: config.replays.yieldLag,

@@ -7,7 +7,7 @@ import {
   REPLAY_TASK_QUEUE,
 } from './contracts.ts';
 import { ERASURE_NON_RETRYABLE } from './erasure-contracts.ts';
-import { REPLAY_NON_RETRYABLE } from './replay-contracts.ts';
+import { MAX_REPLAY_SLICE_MS, REPLAY_NON_RETRYABLE } from './replay-contracts.ts';
 
 /** The watch and the mirror run for so long each time, in milliseconds, so that they hardly appear in the history. */
 export const LONG_RUN_MS = 3_600_000;
@@ -105,10 +105,10 @@ export const planReplayOptions: ActivityOptions = {
   retry: { ...UNTIL_IT_WORKS, nonRetryableErrorTypes: [...REPLAY_NON_RETRYABLE] },
 };
 
-/** One slice of a part of a replay. */
+/** One slice of a part of a replay; compressed files take longer ones. */
 export const replaySliceOptions: ActivityOptions = {
   taskQueue: REPLAY_TASK_QUEUE,
-  startToCloseTimeout: 60_000 + GRACE_MS,
+  startToCloseTimeout: MAX_REPLAY_SLICE_MS + GRACE_MS,
   heartbeatTimeout: '10s',
   retry: { ...UNTIL_IT_WORKS, maximumInterval: '8s', nonRetryableErrorTypes: [...REPLAY_NON_RETRYABLE] },
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',

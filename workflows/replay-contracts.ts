@@ -58,6 +58,9 @@ export interface ReplayPlanned {
   parts: number;
 }
 
+/** The longest that a slice may take, in milliseconds: a compressed file is read from its start each time. */
+export const MAX_REPLAY_SLICE_MS = 6 * 3_600_000;
+
 export interface ReplaySliceInput {
   replayId: string;
   consumerGroup: string;

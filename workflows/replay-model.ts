@@ -102,9 +102,15 @@ export class ReplayModel {
     }
   }
 
+  /** No lane can read less than an event a second. */
+  get #lanes(): number {
+    const { lanes, ratePerSecond } = this.speed;
+    return Math.min(lanes, ratePerSecond ?? lanes);
+  }
+
   /** Parts that may be begun now, as many as there are lanes free: those first that were begun before. */
   startable(): number[] {
-    const free = this.speed.lanes - this.#slices.size;
+    const free = this.#lanes - this.#slices.size;
     if (this.halted || free <= 0) {
       return [];
     }
@@ -120,7 +126,7 @@ export class ReplayModel {
    */
   async runSlice(part: number, slice: (input: ReplaySliceInput) => Promise<ReplaySliceResult | null>): Promise<void> {
     const { replayId, consumerGroup } = this.input;
-    const { lanes, ratePerSecond } = this.speed;
+    const { ratePerSecond } = this.speed;
     if (part === this.state.next) {
       this.state.next += 1;
       this.state.open.push(part);
@@ -130,7 +136,8 @@ export class ReplayModel {
     this.#workingSince ??= Date.now();
     this.#slices.set(part, scope);
     try {
-      const share = ratePerSecond === null ? null : Math.max(1, Math.floor(ratePerSecond / Math.min(lanes, left)));
+      const share =
+        ratePerSecond === null ? null : Math.max(1, Math.floor(ratePerSecond / Math.min(this.#lanes, left)));
       const result = await scope.run(() =>
         slice({ replayId, consumerGroup, part, ratePerSecond: share, sliceMs: SLICE_MS }),
       );

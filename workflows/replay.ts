@@ -54,6 +54,9 @@ async function work(replay: ReplayModel): Promise<ReplayProgress> {
     if (historyIsFull()) {
       replay.interrupt();
       await condition(() => replay.idle && allHandlersFinished());
+      if (replay.cancelled || replay.failure !== null || replay.done) {
+        continue; // Meanwhile: the next run would not know.
+      }
       return await continueAsNew<typeof replayWorkflow>({ ...replay.input, ...replay.speed, state: replay.state });
     }
     if (replay.state.paused) {

@@ -144,6 +144,10 @@ function isMissing(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ENOENT' || error.code === 'ENOTDIR';
 }
 
-function unavailable(what: string, error: unknown): FileUnavailableError {
-  return new FileUnavailableError(`${what} can not be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+/** What a person must mend, or what may heal by itself. */
+function unavailable(what: string, error: unknown): Error {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return code === 'EACCES' || code === 'EPERM'
+    ? new InvalidFileError(`the worker may not read ${what} (${code})`)
+    : new FileUnavailableError(`${what} can not be read (${code})`);
 }

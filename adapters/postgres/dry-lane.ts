@@ -74,10 +74,17 @@ async function jump(
   range: ClaimedRange,
   to: number,
 ): Promise<ClaimedRange> {
-  await connection.transaction((transaction) =>
-    move(transaction, replayId, { range, from: range.nextOffset, next: to }, NO_FINDINGS),
-  );
+  await connection.transaction((transaction) => skip(transaction, replayId, range, to));
   return { ...range, nextOffset: to };
+}
+
+/** There is no chain that would say it: what retention deletes meanwhile is lost like what it deleted before. */
+async function skip(connection: CommonQueryMethods, replayId: string, range: ClaimedRange, to: number): Promise<void> {
+  await move(connection, replayId, { range, from: range.nextOffset, next: to }, NO_FINDINGS);
+  await connection.query(sql.unsafe`
+    UPDATE analytics.crm_replay_parts SET lost = lost + ${to - range.nextOffset}
+    WHERE replay_id = ${replayId} AND range_id = ${range.positionId}
+  `);
 }
 
 async function note(

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { Batch, Delivery } from '../../activities/ports.ts';
 import { addFindings, type DryRunFindings, NO_FINDINGS } from '../../domain/dry-run-findings.ts';
 import { type BatchColumns, toColumns } from './batch-columns.ts';
-import { bigints, ints } from './column-fragments.ts';
+import { bigints, instants, ints } from './column-fragments.ts';
+import { stagedTimes } from './rewriting-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 import { type StagingTable, tablesOf } from './staging-tables.ts';
 
@@ -15,9 +16,10 @@ const foundRow = z.object({ ord: z.number(), kind: z.enum(stagedKinds), columns:
 export async function dryRunBatch(connection: CommonQueryMethods, batch: Batch): Promise<DryRunFindings> {
   const columns = toColumns(batch);
   const logged = batch.deliveries.filter(({ kind }) => kind !== 'tombstone' && kind !== 'parked');
+  const stagedAt = await stagedTimes(connection, columns);
   let findings = NO_FINDINGS;
   for (const table of tablesOf(columns)) {
-    for (const { ord, kind, columns: differing } of await compare(connection, batch, columns, table)) {
+    for (const { ord, kind, columns: differing } of await compare(connection, batch, columns, table, stagedAt)) {
       const delivery = logged[ord - 1];
       if (delivery !== undefined) {
         const named = Object.fromEntries(differing.map((name) => [name, 1]));
@@ -52,6 +54,7 @@ async function compare(
   { slices }: Batch,
   batch: BatchColumns,
   staging: StagingTable,
+  stagedAt: readonly number[],
 ): Promise<ReadonlyArray<z.infer<typeof foundRow>>> {
   const differing = staging.columns.map(
     ([name, value]) => sql.fragment`CASE WHEN s.${sql.identifier([name])} IS DISTINCT FROM ${value} THEN ${name} END`,
@@ -94,6 +97,7 @@ async function compare(
       LEFT JOIN LATERAL (
         SELECT staged.* FROM ${sql.identifier(['analytics', staging.table])} staged
         WHERE staged.event_id = d.event_id AND staged.event_timestamp = l.event_timestamp
+          AND staged.event_timestamp = ANY (${instants(stagedAt)}) -- what the planner finds the partitions by
         OFFSET 0
       ) s ON true
     ),

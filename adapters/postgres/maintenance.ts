@@ -11,6 +11,7 @@ import { retirePartitions } from './partition-retire.ts';
 import { aheadOf, makePartitions, missingPartitions, type PartitionInterval } from './partitions.ts';
 import { deleteExpiredRows } from './retention-deletes.ts';
 import { forgetUnreadable } from './retention-unreadable.ts';
+import { deleteExpiredVersions } from './retention-versions.ts';
 
 export interface MaintenanceOptions {
   interval: PartitionInterval;
@@ -23,7 +24,11 @@ export function createMaintenanceWork(pool: DatabasePool, { interval, ahead }: M
     makeAhead: (options) => alone(pool, options, (session) => makeAhead(session, interval, ahead)),
     drain: (options) => alone(pool, options, (session) => drainDefaults(session, interval)),
     retire: (options) => alone(pool, options, retirePartitions),
-    deleteExpired: (options) => alone(pool, options, deleteExpiredRows),
+    deleteExpired: (options) =>
+      alone(pool, options, async (session) => {
+        await deleteExpiredRows(session);
+        await deleteExpiredVersions(session);
+      }),
     pruneLedger: (options) => alone(pool, options, (session) => pruneLedger(session, options.keepDays)),
     forgetUnreadable: (options) => alone(pool, options, (session) => forgetUnreadable(session, options)),
     measure: () => guarded(() => measure(pool)),

@@ -55,6 +55,12 @@ export function createReplays(
     list: (most) => guarded(() => list(connection, most)),
     divide: (...division) => guarded(() => divide(connection, ...division)),
     part: (replayId, part) => guarded(() => partOf(connection, replayId, part)),
+    explain: (replayId, reason) =>
+      guarded(async () => {
+        await connection.query(sql.unsafe`
+          UPDATE analytics.crm_replays SET reason = ${reason} WHERE replay_id = ${replayId} AND finished_at IS NULL
+        `);
+      }),
     setSpeed: (replayId, { lanes, ratePerSecond }) =>
       guarded(async () => {
         await connection.query(sql.unsafe`
@@ -200,12 +206,16 @@ async function move(
   await connection.transaction(async (transaction) => {
     const { rowCount } = await transaction.query(sql.unsafe`
     UPDATE analytics.crm_replays
-    SET status = ${to}, reason = ${reason},
+    SET status = ${to}, reason = COALESCE(reason, ${reason}),
         started_at = CASE WHEN ${to} = 'running' THEN COALESCE(started_at, clock_timestamp()) ELSE started_at END,
         finished_at = CASE WHEN ${ends} THEN clock_timestamp() END
     WHERE replay_id = ${replayId} AND status IN ('planning', 'running', 'paused')
   `);
     if (rowCount === 1 && ends) {
+      await transaction.query(sql.unsafe`
+        UPDATE analytics.crm_runs SET status = ${to === 'failed' ? 'failed' : 'stopped'}, finished_at = clock_timestamp()
+        WHERE run_id = ${replayId} AND status = 'running'
+      `);
       const report = await reportOf(transaction, replayId);
       await transaction.query(sql.unsafe`
         UPDATE analytics.crm_replays SET report = ${JSON.stringify(report)}::jsonb WHERE replay_id = ${replayId}

@@ -10,7 +10,7 @@
  *   reledgered   overwrite: where the ledger finds them now
  *   changed      how many, by slice
  */
-import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
+import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { BatchColumns } from './batch-columns.ts';
 import { instants, texts } from './column-fragments.ts';
@@ -19,7 +19,7 @@ import { fillStep, type StagingTable, tablesOf } from './staging-tables.ts';
 export type Rewriting = { mode: 'restore' } | { mode: 'overwrite'; stagedAt: readonly number[] };
 
 /** The times that the ledger knows the events by: what the planner finds their partitions by. */
-export async function stagedTimes(connection: DatabasePoolConnection, batch: BatchColumns): Promise<number[]> {
+export async function stagedTimes(connection: CommonQueryMethods, batch: BatchColumns): Promise<number[]> {
   const times = await connection.anyFirst(sql.type(z.object({ at: z.number() }))`
     SELECT DISTINCT event_timestamp AS at
     FROM analytics.crm_event_ledger
@@ -84,13 +84,14 @@ function outcomeStep({ mode }: Rewriting): FragmentSqlToken {
   `;
 }
 
-/** A row has the id of its log row, by which they are joined. */
-const LOGGED_ID = sql.fragment`
+/** A row has the id of its log row, by which they are joined. The times are what the planner finds the partitions by. */
+const loggedId = ({ deliveries }: BatchColumns) => sql.fragment`
   LEFT JOIN LATERAL (
     SELECT log.id
     FROM analytics.crm_events_log log
     WHERE log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
       AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
+      AND log.event_timestamp = ANY (${instants([...new Set(deliveries.eventTimestamp.map(Number))])})
     OFFSET 0
   ) log ON true
 `;
@@ -99,7 +100,7 @@ function restoreStep(table: StagingTable, batch: BatchColumns, runId: string): F
   return fillStep(table, batch, {
     runId,
     id: sql.fragment`COALESCE(log.id, d.id)`,
-    from: sql.fragment`JOIN outcome d ON d.ord = i.ord AND d.again ${LOGGED_ID}`,
+    from: sql.fragment`JOIN outcome d ON d.ord = i.ord AND d.again ${loggedId(batch)}`,
     onConflict: sql.fragment`ON CONFLICT (event_id, event_timestamp) DO NOTHING`,
   });
 }

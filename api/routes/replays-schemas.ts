@@ -106,8 +106,17 @@ const CsvSchema = z
 const FilesShape = z
   .object({
     source: z.literal('files'),
-    folder: z.string().min(1).optional().openapi({ description: 'Below BACKFILL_DIR.' }),
-    bucket: z.string().min(1).optional(),
+    folder: z
+      .string()
+      .min(1)
+      .max(1_024)
+      .regex(/^[^\0]+$/u)
+      .optional()
+      .openapi({ description: 'Below BACKFILL_DIR.' }),
+    bucket: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/u, { error: 'must be the name of a bucket' })
+      .optional(),
     prefix: z.string().default(''),
     format: z.enum(['ndjson', 'csv', 'avro']),
     csv: CsvSchema.optional(),
@@ -258,7 +267,19 @@ export function replayView(
   { report: _, filter, selection, ...shown }: Replay,
   open: boolean,
 ): z.infer<typeof ReplaySchema> {
-  return { ...shown, selection: { ...selection }, filter: filter === null ? null : maskFilter(filter, open) };
+  return {
+    ...shown,
+    selection: open ? { ...selection } : maskSelection(selection),
+    filter: filter === null ? null : maskFilter(filter, open),
+  };
+}
+
+/** Constants of a mapping are values of events. */
+function maskSelection(selection: ReplaySelection): Record<string, unknown> {
+  if (selection.by !== 'files' || !selection.reading.csv?.constants) return { ...selection };
+  const { csv } = selection.reading;
+  const constants = Object.fromEntries(Object.entries(csv.constants).map(([field, value]) => [field, maskOpen(value)]));
+  return { ...selection, reading: { ...selection.reading, csv: { ...csv, constants } } };
 }
 
 function maskFilter(filter: NonNullable<Replay['filter']>, open: boolean): Record<string, unknown> {

@@ -66,6 +66,7 @@ describe('the process', () => {
       'HTTP server',
       'temporal client',
       'kafka reader',
+      'storage of files',
       'retry queue',
       'database pool',
     ]);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
 import { sql } from 'slonik';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
@@ -19,6 +20,14 @@ async function withLeads(organizations: string[] = ['org-1']) {
   }
   await opened.step('drain');
   return opened;
+}
+
+async function waitsFor(client: pg.Client, table: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT 1 FROM pg_locks WHERE relation = $1::regclass AND mode = $2 AND NOT granted',
+    [table, 'AccessExclusiveLock'],
+  );
+  return rowCount === 1;
 }
 
 describe('a table’s retention', () => {
@@ -104,6 +113,27 @@ describe('a table’s retention', () => {
     expect(await retired()).toMatchObject([{ rows: 20, how: 'dropped' }]);
   });
 
+  it('lets a hold be placed while a partition is counted, and keeps its rows', async () => {
+    const { step, rules, holds, pool, url, count } = await withLeads(['org-1', 'held']);
+    await rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop' });
+    await pool.query(
+      sql.unsafe`SELECT analytics.crm_retire_partition('crm_leads_staging', ${leadsOf(OLD)}, 'detached')`,
+    );
+    const archived = `analytics_archive.${leadsOf(OLD)}_r1`;
+    let finishing: ReturnType<typeof step> | undefined;
+    await elsewhere(url, async (reader) => {
+      // Readers keep it from being dropped, and not from being counted.
+      await reader.query(`BEGIN; SELECT count(*) FROM ${archived}`);
+      finishing = step('retire');
+      await vi.waitFor(async () => expect(await waitsFor(reader, archived)).toBe(true), { timeout: 10_000 });
+      await reader.query("SET LOCAL lock_timeout = '50ms'");
+      await reader.query("INSERT INTO analytics.crm_legal_holds VALUES ('held', 'a lawsuit', 'ann'); COMMIT");
+    });
+    expect((await finishing)?.counts).toEqual({ held: 1, droppedRows: 10 });
+    expect(await count(archived)).toBe(10);
+    expect(await holds.list()).toMatchObject([{ organizationId: 'held' }]);
+  });
+
   it('neither leads late events into the DEFAULT partition afterwards, nor takes them away at once', async () => {
     const { step, rules, store, runId, pool, whereLeadsAre } = await openMaintenance();
     const lane = await openTestLane(store);
@@ -178,6 +208,31 @@ describe('an organization’s retention', () => {
     expect(counts).toEqual({ rows: 2_000 });
     expect(await count('analytics.crm_leads_staging')).toBe(3_000);
     expect((await step('deleteExpired')).counts).toEqual({});
+  });
+});
+
+describe('what an overwrite kept', () => {
+  it('goes when the row would, by its table and its organization, unless it is on hold', async () => {
+    const { pool, rules, holds, step } = await openMaintenance();
+    const keep = (organizationId: string | null, keepDays: number) =>
+      rules.put({ ...TABLE, organizationId, keepDays, afterwards: 'drop' });
+    await keep(null, 30);
+    await keep('org-2', 5);
+    await holds.place({ organizationId: 'org-3', reason: 'a case', placedBy: 'ann' });
+    await pool.query(sql.unsafe`
+      INSERT INTO analytics.crm_overwritten_rows (entity, event_id, organization_id, row, replaced_by)
+      SELECT entity, 'e', organization, jsonb_build_object('event_timestamp', now() - days * interval '1 day'),
+        ${randomUUID()}::uuid
+      FROM (
+        VALUES (1, 'org-1', 40), (1, 'org-1', 20), (1, 'org-2', 20), (1, 'org-3', 40), (2, 'org-1', 40)
+      ) AS v(entity, organization, days)
+    `);
+    await step('deleteExpired');
+    expect(
+      await pool.anyFirst(
+        sql.unsafe`SELECT entity || ' ' || organization_id FROM analytics.crm_overwritten_rows ORDER BY 1`,
+      ),
+    ).toEqual(['1 org-1', '1 org-3', '2 org-1']);
   });
 });
 

@@ -30,6 +30,8 @@ class FakeSlice {
 export class FakeReplay {
   readonly slices: FakeSlice[] = [];
   readonly moves: Array<Omit<ReplayMoveInput, 'replayId'>> = [];
+  /** What a cancelled slice waits for before it hands over. */
+  handOver: () => Promise<void> = async () => {};
   /** What planning comes to; a test may hold it back or let it fail. */
   plan: () => Promise<{ parts: number }>;
 
@@ -58,7 +60,10 @@ export class FakeReplay {
       const slice = new FakeSlice(input, activityInfo().attempt);
       this.slices.push(slice);
       Context.current().cancelled.catch((error: unknown) => {
-        if (error instanceof CancelledFailure && !slice.ended) slice.end(1, false);
+        if (!(error instanceof CancelledFailure)) return;
+        void this.handOver().then(() => {
+          if (!slice.ended) slice.end(1, false);
+        });
       });
       return beating(slice.result.promise);
     },

@@ -88,7 +88,9 @@ describe('a replay', () => {
       await reads(replay, 0, 2);
       replay.of(0).end(20, true);
       await reads(replay, 2);
-      expect(await handle.query(replayProgressQuery)).toMatchObject({ phase: 'running', parts: 3, finished: 2 });
+      await eventually(async () =>
+        expect(await handle.query(replayProgressQuery)).toMatchObject({ phase: 'running', parts: 3, finished: 2 }),
+      );
       replay.of(2).end(5, true);
       expect(await handle.result()).toMatchObject({ phase: 'finished', finished: 3, totals: { stored: 35 } });
       expect(movesOf(replay)).toEqual(['running', 'finished']);
@@ -255,6 +257,36 @@ describe('a long replay', () => {
       await reads(replay, 0);
       replay.of(0).end(3, true);
       expect(await handle.result()).toMatchObject({ phase: 'finished', finished: 2 });
+    });
+  });
+
+  it('is cancelled when it is told so while its slices hand over to the next run', async () => {
+    await replaying({ parts: 1 }, async ({ handle, replay, firstRunId }) => {
+      await reads(replay, 0);
+      const asked = Promise.withResolvers<void>();
+      const told = Promise.withResolvers<void>();
+      replay.handOver = () => {
+        asked.resolve();
+        return told.promise;
+      };
+      while ((await handle.describe()).historyLength <= REPLAY_HISTORY_LIMIT) {
+        await Promise.all(Array.from({ length: 100 }, () => handle.signal(resumeReplaySignal)));
+      }
+      await asked.promise;
+      await handle.signal(cancelReplaySignal);
+      await eventually(async () => expect(await phase(handle)).toBe('cancelling'));
+      told.resolve();
+      expect(await handle.result()).toMatchObject({ phase: 'cancelled' });
+      expect((await handle.describe()).runId).toBe(firstRunId);
+    });
+  });
+
+  it('has no more lanes than events that it may read in a second', async () => {
+    await replaying({ parts: 4, lanes: 4, ratePerSecond: 2 }, async ({ handle, replay }) => {
+      await reads(replay, 0, 1);
+      expect(replay.working.map(({ input }) => input.ratePerSecond)).toEqual([1, 1]);
+      await handle.signal(cancelReplaySignal);
+      expect(await handle.result()).toMatchObject({ phase: 'cancelled' });
     });
   });
 });

@@ -38,6 +38,7 @@ export function createMemoryReplays({ temporal = true, usualSpeed = null as numb
     list: async (limit) => [...rows.values()].toReversed().slice(0, limit),
     divide: async () => 1,
     part: async () => [],
+    explain: async (replayId, reason) => set(replayId, { reason }),
     setSpeed: async (replayId, speed) => set(replayId, speed),
     move: async (replayId, to) => set(replayId, { status: to, finishedAt: '2026-11-24T00:01:00.000Z' }),
     standing: async () => ({ done: 250, total: 1_000, counts: { ...NO_TOTALS, stored: 250 } }),
