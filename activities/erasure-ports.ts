@@ -49,6 +49,8 @@ export interface RunningErasure {
   action: ErasureAction;
   requestedBy: string;
   requestedAt: string;
+  /** Whether PostgreSQL compares addresses with letters beyond ASCII as the suppression list does. */
+  foldsUnicode: boolean;
 }
 
 /** A table that holds rows of leads, contacts or opportunities, whatever it is a part of. */

@@ -6,6 +6,7 @@ import {
   type ErasureSubject,
   identifierOf,
   identifiersOf,
+  LETTERS_NOT_FOLDED,
   NOT_SEARCHED,
   recordsOf,
 } from '../domain/erasure.ts';
@@ -154,7 +155,7 @@ export function createErasureActivities({ erasures, decoder, suppression, identi
         records,
         places: await erasures.counts(erasureId),
         verification: found,
-        notSearched: [...NOT_SEARCHED],
+        notSearched: notSearchedBy(erasure),
         signedBy: signer?.keyId ?? null,
       };
       await erasures.finish(erasureId, report, signer?.sign(canonicalJson(report)) ?? null);
@@ -175,6 +176,10 @@ async function running(erasures: Pick<ErasureStore, 'running'>, erasureId: strin
 
 function hashesOf(subject: ErasureSubject, identifiers: IdentifierHash | null): string[] {
   return identifiers === null ? [] : identifiersOf(subject).map((identifier) => identifiers.hash(identifier));
+}
+
+function notSearchedBy({ subject, foldsUnicode }: RunningErasure): string[] {
+  return subject.kind === 'email' && !foldsUnicode ? [...NOT_SEARCHED, LETTERS_NOT_FOLDED] : [...NOT_SEARCHED];
 }
 
 function resultOf({ verdict, places }: ErasureReport): ErasureResult {

@@ -83,6 +83,10 @@ export interface ErasureReport {
   signedBy: string | null;
 }
 
+/** Where PostgreSQL has no ICU, or keeps another encoding than UTF-8. */
+export const LETTERS_NOT_FOLDED =
+  'Rows whose address has letters beyond ASCII: this PostgreSQL can not compare them in every spelling. Look for other spellings (capitals, composed accents), and erase what is found by ids.';
+
 /** What no erasure reaches, and what bounds how long it is kept. */
 export const NOT_SEARCHED: readonly string[] = [
   "Kafka: its records go with the topics' own retention or compaction; until then the suppression list keeps them out of the tables.",

@@ -62,9 +62,7 @@ export function isErased({ erasureId, subject }: RunningErasure, fields: RowFiel
 
 /** That a row is about the subject in any way: also by its address, or by a link. */
 export function isAbout(erasure: RunningErasure, fields: RowFields): FragmentSqlToken {
-  const { subject } = erasure;
-  const address = subject.kind === 'email' ? hasAddress(subject.email, fields.email) : sql.fragment`false`;
-  return sql.fragment`(${isErased(erasure, fields)} OR ${address} OR ${isLinked(erasure, fields)})`;
+  return sql.fragment`(${isErased(erasure, fields)} OR ${hasAddress(erasure, fields.email)} OR ${isLinked(erasure, fields)})`;
 }
 
 /** That `r` of crm_erasure_records is the record with this id. */
@@ -85,10 +83,27 @@ function isLinked({ erasureId }: RunningErasure, { links }: RowFields): Fragment
   return each.length === 0 ? sql.fragment`false` : sql.fragment`(${sql.join(each, sql.fragment` OR `)})`;
 }
 
-/** Accents may be composed either way in the tables. */
-export function hasAddress(email: string, field: FragmentSqlToken): FragmentSqlToken {
-  const normal = normalEmail(email);
-  return sql.fragment`lower(btrim(${field}, E' \t\r\n')) = ANY (${texts([...new Set([normal, normal.normalize('NFD')])])})`;
+/** What `trim` of normalEmail takes off. */
+const WHITE_SPACE =
+  '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
+
+/** That PostgreSQL lowers and composes letters of any script as normalEmail does, whatever the locale of the database. */
+export const FOLDS_UNICODE = sql.fragment`(
+  getdatabaseencoding() = 'UTF8' AND EXISTS (
+    SELECT 1 FROM pg_collation c WHERE c.oid = to_regcollation('pg_catalog."und-x-icu"')
+  )
+)`;
+
+/** That a field is the address of the subject as normalEmail compares them; false for other subjects. */
+export function hasAddress(
+  { subject, foldsUnicode }: Pick<RunningErasure, 'subject' | 'foldsUnicode'>,
+  field: FragmentSqlToken,
+): FragmentSqlToken {
+  if (subject.kind !== 'email') return sql.fragment`false`;
+  const normal = normalEmail(subject.email);
+  return foldsUnicode
+    ? sql.fragment`lower(btrim(normalize(${field}, NFC), ${WHITE_SPACE}) COLLATE pg_catalog."und-x-icu") = ${normal}`
+    : sql.fragment`lower(btrim(${field}, ${WHITE_SPACE})) = ANY (${texts([...new Set([normal, normal.normalize('NFD')])])})`;
 }
 
 /** That no legal hold keeps a row. */

@@ -12,6 +12,48 @@ export async function redactRequests(connection: CommonQueryMethods, erasure: Ru
   for (const redaction of redactionsOf(erasure)) {
     await redact(connection, erasure.erasureId, redaction);
   }
+  await redactConstants(connection, erasure);
+}
+
+/**
+ * Constants of mappings of files. Those of a backfill that runs are left: it needs them, and what it reads of somebody
+ * erased is suppressed.
+ */
+async function redactConstants(connection: CommonQueryMethods, erasure: RunningErasure): Promise<void> {
+  const { erasureId, subject } = erasure;
+  const value = sql.fragment`c.value`;
+  const named =
+    subject.kind === 'organization'
+      ? sql.fragment`c.value = ${subject.organizationId}`
+      : sql.fragment`(
+          EXISTS (
+            SELECT 1 FROM analytics.crm_erasure_records r
+            WHERE r.erasure_id = ${erasureId}::uuid AND r.record_id = c.value
+          )
+          OR ${hasAddress(erasure, value)}
+        )`;
+  await connection.query(sql.unsafe`
+    WITH named AS MATERIALIZED (
+      SELECT t.replay_id
+      FROM analytics.crm_replays t
+      WHERE t.finished_at IS NOT NULL AND jsonb_typeof(t.selection #> '{reading,csv,constants}') = 'object'
+        AND EXISTS (SELECT 1 FROM jsonb_each_text(t.selection #> '{reading,csv,constants}') c WHERE ${named})
+    ),
+    parts AS (
+      UPDATE analytics.crm_replay_parts p
+      SET file = jsonb_set(p.file, '{reading,csv,constants}', ${ERASED})
+      FROM named n
+      WHERE p.replay_id = n.replay_id AND p.file IS NOT NULL
+    ),
+    redacted AS (
+      UPDATE analytics.crm_replays t
+      SET selection = jsonb_set(t.selection, '{reading,csv,constants}', ${ERASED})
+      FROM named n
+      WHERE t.replay_id = n.replay_id
+      RETURNING 1
+    )
+    ${counting(erasureId, 'crm_replays', 'redacted', sql.fragment`redacted`)}
+  `);
 }
 
 interface Redaction {
@@ -22,7 +64,8 @@ interface Redaction {
   names: FragmentSqlToken;
 }
 
-function redactionsOf({ erasureId, subject }: RunningErasure): Redaction[] {
+function redactionsOf(erasure: RunningErasure): Redaction[] {
+  const { erasureId, subject } = erasure;
   if (subject.kind === 'organization') {
     const names = sql.fragment`t.filter ->> 'organizationId' = ${subject.organizationId}`;
     return (['crm_redrives', 'crm_replays'] as const).map((table) => ({
@@ -50,10 +93,12 @@ function redactionsOf({ erasureId, subject }: RunningErasure): Redaction[] {
       field: 'entityId',
       names: isRecord(sql.fragment`t.filter ->> 'entityId'`, sql.fragment`true`),
     },
-    { table: 'crm_redrives', column: 'fix', field: 'value', names: linked },
-    ...(subject.kind === 'email'
-      ? [{ table: 'crm_redrives', column: 'fix', field: 'value', names: hasAddress(subject.email, value) } as const]
-      : []),
+    {
+      table: 'crm_redrives',
+      column: 'fix',
+      field: 'value',
+      names: sql.fragment`(${linked} OR ${hasAddress(erasure, value)})`,
+    },
   ];
 }
 

@@ -46,11 +46,11 @@ export async function erasureTables(connection: CommonQueryMethods, oid: number)
 /** @see ErasureStore.findRecords */
 export async function findRecords(
   connection: CommonQueryMethods,
-  { subject }: RunningErasure,
+  erasure: RunningErasure,
   table: ErasureTable,
   window: BlockWindow,
 ): Promise<ErasureRecord[]> {
-  if (subject.kind !== 'email') return [];
+  if (erasure.subject.kind !== 'email') return [];
   const { entity, recordId, email } = ROW_FIELDS[table.holds];
   const found = await connection.any(sql.type(
     z.object({ entity: z.enum(ENTITIES), id: z.string(), organizationId: z.string() }),
@@ -58,7 +58,7 @@ export async function findRecords(
     SELECT DISTINCT (ARRAY['lead', 'contact', 'opportunity'])[${entity}] AS entity, ${recordId} AS id,
       t.organization_id AS "organizationId"
     FROM ONLY ${nameOf(table)} t
-    WHERE ${isIn(window)} AND ${hasAddress(subject.email, email)} AND ${NOT_HELD}
+    WHERE ${isIn(window)} AND ${hasAddress(erasure, email)} AND ${NOT_HELD}
   `);
   return [...found];
 }

@@ -12,6 +12,7 @@ import type { ErasurePlace, ErasureRecord, ErasureReport, ErasureSubject } from 
 import { ENTITIES } from '../../domain/events.ts';
 import { texts } from './column-fragments.ts';
 import { emptyFailed, keptMessages } from './erasure-failed.ts';
+import { FOLDS_UNICODE } from './erasure-match.ts';
 import { redactRequests } from './erasure-requests.ts';
 import { countRows, eraseRows, erasureTables, findRecords } from './erasure-rows.ts';
 import { guarded } from './errors.ts';
@@ -108,10 +109,10 @@ function running(connection: CommonQueryMethods, erasureId: string): Promise<Run
   return connection.maybeOne(sql.type(
     summaryRow
       .pick({ erasureId: true, action: true, requestedBy: true, requestedAt: true })
-      .extend({ subject: subjectShape }),
+      .extend({ subject: subjectShape, foldsUnicode: z.boolean() }),
   )`
     SELECT e.erasure_id AS "erasureId", e.subject, e.action, e.requested_by AS "requestedBy",
-      e.requested_at AS "requestedAt"
+      e.requested_at AS "requestedAt", ${FOLDS_UNICODE} AS "foldsUnicode"
     FROM analytics.crm_erasures e
     WHERE e.erasure_id = ${erasureId}::uuid AND e.status = 'running'
   `);

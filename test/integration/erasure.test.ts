@@ -3,6 +3,7 @@ import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Batch, ClaimedRange } from '../../activities/ports.ts';
+import { LETTERS_NOT_FOLDED, NOT_SEARCHED } from '../../domain/erasure.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
@@ -120,6 +121,22 @@ describe('erasing a person by e-mail address', () => {
     });
     // What was archived counts as retired already.
     expect(await erased()).toEqual(['a']);
+  });
+
+  it('finds the address however it is written, and says so where PostgreSQL can not', async () => {
+    const subject = { kind: 'email', email: 'j\u00f6rg@leak.example' } as const;
+    const written = ['J\u00d6RG@leak.example', '\ufeffjo\u0308rg@leak.example\u00a0', 'JO\u0308RG@LEAK.example\u2003'];
+    const people = written.map((email, index) => lead(`a${index}`, { leadId: `l-${index}`, email }));
+    const { erase, rows } = await setUp([...people, lead('z', { leadId: 'l-9', email: 'jorg@leak.example' })]);
+    const report = await erase(subject);
+    expect((await rows('leads')).map(({ event_id: id }) => id)).toEqual(['z']);
+    expect(report.notSearched).toHaveLength(NOT_SEARCHED.length);
+
+    const without = await setUp([lead('a', { email: subject.email })]);
+    await without.pool.query(sql.unsafe`DROP COLLATION pg_catalog."und-x-icu"`);
+    const limited = await without.erase(subject);
+    expect(await without.rows('leads')).toEqual([]);
+    expect(limited.notSearched).toContain(LETTERS_NOT_FOLDED);
   });
 
   it('changes nothing when it is done again', async () => {
