@@ -90,6 +90,9 @@ function literal(value: unknown): string {
     : `'${String(value).replaceAll("'", "''")}'`;
 }
 
+/** For what nobody waits for, in milliseconds: the pool's own limit on statements is too short for a large partition. */
+export const LEISURELY = { lockMs: 3_000, statementMs: 3_600_000 };
+
 /** Runs `work` in a transaction that may wait for locks, and take, only so long, in milliseconds. */
 export function within<T>(
   connection: CommonQueryMethods,

@@ -1,0 +1,45 @@
+import type pg from 'pg';
+import { sql } from 'slonik';
+import { expect, it, vi } from 'vitest';
+import { daysAgo, elsewhere, leadsOf, openMaintenance } from './maintenance-harness.ts';
+
+const OLD = daysAgo(40);
+const TABLE = { table: 'crm_leads_staging', organizationId: null, late: 'quarantine', changedBy: 'ann' } as const;
+
+/** Ten leads of each organization, in a partition that is past retention and detached. */
+async function detached(organizations: string[]) {
+  const opened = await openMaintenance();
+  for (const organization of organizations) {
+    await opened.insertLeads(OLD, 10, organization);
+  }
+  await opened.step('drain');
+  await opened.rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop' });
+  await opened.pool.query(
+    sql.unsafe`SELECT analytics.crm_retire_partition('crm_leads_staging', ${leadsOf(OLD)}, 'detached')`,
+  );
+  return { ...opened, archived: `analytics_archive.${leadsOf(OLD)}_r1` };
+}
+
+async function waitsFor(client: pg.Client, table: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT 1 FROM pg_locks WHERE relation = $1::regclass AND mode = $2 AND NOT granted',
+    [table, 'AccessExclusiveLock'],
+  );
+  return rowCount === 1;
+}
+
+it('lets a hold be placed while a partition is counted, and keeps its rows', async () => {
+  const { step, holds, url, count, archived } = await detached(['org-1', 'held']);
+  let finishing: ReturnType<typeof step> | undefined;
+  await elsewhere(url, async (reader) => {
+    // Readers keep it from being dropped, and not from being counted.
+    await reader.query(`BEGIN; SELECT count(*) FROM ${archived}`);
+    finishing = step('retire');
+    await vi.waitFor(async () => expect(await waitsFor(reader, archived)).toBe(true), { timeout: 10_000 });
+    await reader.query("SET LOCAL lock_timeout = '50ms'");
+    await reader.query("INSERT INTO analytics.crm_legal_holds VALUES ('held', 'a lawsuit', 'ann'); COMMIT");
+  });
+  expect((await finishing)?.counts).toEqual({ held: 1, droppedRows: 10 });
+  expect(await count(archived)).toBe(10);
+  expect(await holds.list()).toMatchObject([{ organizationId: 'held' }]);
+});
