@@ -54,7 +54,10 @@ export interface PartitionAudit {
   replays: ChainSums & { offsets: number };
   /** With archived partitions. */
   log: StatusCounts;
-  /** Rows of the log that retention has deleted: in the range for certain, and counted with others beyond its ends. */
+  /**
+   * Rows of the log that retention has deleted: in the range for certain, and counted with others beyond its ends. What
+   * was settled after its row was taken counts as that, and once less as what the row says.
+   */
   retired: { within: StatusCounts; maybe: StatusCounts };
   /** Ids of the source that the ledger was made to forget. */
   pruned: number;

@@ -2,6 +2,7 @@
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { bigints, instants } from './column-fragments.ts';
+import { correcting } from './retired-deliveries.ts';
 
 export interface Discard {
   failedIds: readonly number[];
@@ -36,8 +37,8 @@ export async function discardEvents(
           discard_reason = ${reason}, discarded_by = ${by}, redrive_id = COALESCE(${redriveId}::uuid, f.redrive_id)
       FROM claimed c
       WHERE f.failed_id = c.failed_id
-      RETURNING f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors, c.was,
-        c.incarnation
+      RETURNING f.failed_id, f.source_id, f.topic, f.partition, f."offset", f.event_timestamp, f.attempts, f.errors,
+        c.was, f.status, c.incarnation
     ),
     relogged AS (
       UPDATE analytics.crm_events_log log
@@ -49,8 +50,9 @@ export async function discardEvents(
       WHERE log.event_timestamp = ANY (${instants(logged)})
         AND log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
         AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
-      RETURNING 1
+      RETURNING d.failed_id
     ),
+    unlogged AS (${correcting(sql.fragment`discarded`)}),
     moved AS (
       INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
       SELECT source_id, partition, 'discard', was, 'discarded', count(*), ${runId}::uuid

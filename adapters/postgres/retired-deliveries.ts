@@ -1,4 +1,7 @@
-/** Writes down what retention deletes of the events log, so that the books of those offsets can still be proved. */
+/**
+ * Writes down what retention deletes of the events log, and what becomes of it afterwards, so that the books of those
+ * offsets can still be proved.
+ */
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import type { PartitionedTable } from '../../activities/maintenance-ports.ts';
 import type { MaintenanceSession } from './maintenance-session.ts';
@@ -18,6 +21,23 @@ export function noting(gone: FragmentSqlToken): FragmentSqlToken {
     SELECT g.topic, g.topic_incarnation, g.partition, g.processing_status, min(g."offset"), max(g."offset"), count(*)
     FROM (${gone}) g
     GROUP BY g.topic, g.topic_incarnation, g.partition, g.processing_status, g."offset" / ${OFFSETS}
+  `;
+}
+
+/**
+ * A failed event may be settled after retention took its row of the log, which was counted with the status it had then:
+ * less of that and more of the new one. Where the row was lost, nothing makes up for the less, and an audit finds it.
+ * @param moved step with `failed_id`, coordinates, `was` and `status`; the step `relogged` has the ids whose row was found
+ */
+export function correcting(moved: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`
+    INSERT INTO analytics.crm_retired_deliveries (
+      topic, topic_incarnation, partition, processing_status, first_offset, last_offset, events
+    )
+    SELECT m.topic, m.incarnation, m.partition, c.status, m."offset", m."offset", c.events
+    FROM ${moved} m
+    CROSS JOIN LATERAL (VALUES (m.was, -1), (m.status, 1)) AS c(status, events)
+    WHERE m.was <> m.status AND NOT EXISTS (SELECT 1 FROM relogged r WHERE r.failed_id = m.failed_id)
   `;
 }
 

@@ -5,12 +5,14 @@
  *
  *   settled    the failed events, unless somebody settled them and they fail again
  *   relogged   their rows in the events log, with the path of their errors
+ *   unlogged   what is written down instead where retention took such a row
  *   moved      the books
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { EventJson } from '../../domain/event-json.ts';
 import type { BatchColumns } from './batch-columns.ts';
 import { bigints, instants, ints, texts } from './column-fragments.ts';
+import { correcting } from './retired-deliveries.ts';
 
 export type MoveCause = 'retry' | 'redrive' | 'enqueue' | 'reread';
 
@@ -132,8 +134,9 @@ export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: 
         AND log."offset" = ANY (${bigints(logged.map(({ offset }) => offset))})
         AND log.topic = s.topic AND log.partition = s.partition AND log."offset" = s."offset"
         AND log.event_timestamp = s.logged_at AND log.topic_incarnation = s.incarnation
-      RETURNING 1
+      RETURNING s.failed_id
     ),
+    unlogged AS (${correcting(sql.fragment`settled`)}),
     moved AS (
       INSERT INTO analytics.crm_moves (source_id, partition, cause, from_status, to_status, events, run_id)
       SELECT s.source_id, s.partition, ${cause}, s.was, s.status, count(*), ${runId}::uuid
