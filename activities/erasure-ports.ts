@@ -86,6 +86,8 @@ export interface KeptMessage {
 export interface ErasureStore {
   /** null when there is none of the id, or it has ended. */
   running(erasureId: string): Promise<RunningErasure | null>;
+  /** Those that run and were asked for at least `forMs` milliseconds ago, the oldest first. */
+  unfinished(forMs: number, limit: number): Promise<string[]>;
   /**
    * Puts identifiers on the suppression list and keeps the records that they are of, in one transaction that waits for
    * everybody who writes by the list as it was. What is there already stays.

@@ -53,7 +53,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createControl({ reader, store, worker }),
       watchPartitions: createWatchPartitions({ reader, intervalMs: intervals.watch }),
       mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
-      ...createSweep({ store, ...retries }),
+      ...createSweep({ store, erasures: deps.erasures.erasures, ...retries }),
       sweepParked,
       moveRedrive,
       moveReplay,

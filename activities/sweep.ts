@@ -1,11 +1,14 @@
 import type { SweepCounts, SweepInput } from '../workflows/contracts.ts';
+import type { ErasureInput } from '../workflows/erasure-contracts.ts';
 import { withSafeFailures } from './application-failure.ts';
+import type { ErasureStore } from './erasure-ports.ts';
 import type { FailedEvents } from './failed-ports.ts';
 import { heartbeating } from './heartbeating.ts';
 import type { DueRetries } from './retry-ports.ts';
 
 export interface SweepDeps {
   store: { failed: Pick<FailedEvents, 'due'> };
+  erasures: Pick<ErasureStore, 'unfinished'>;
   queue: DueRetries;
   /** Makes the partitions of the next days or months. @returns how many there were to make. @throws WriteError */
   makePartitionsAhead(): Promise<number>;
@@ -17,8 +20,12 @@ export interface SweepDeps {
 const MOST_AT_ONCE = 50_000;
 const PAGE = 1_000;
 
+/** The API starts an erasure within seconds of its row, or gives it up. */
+const ERASURE_STARTS_MS = 60_000;
+const MOST_ERASURES = 100;
+
 /** Makes the activities that find again what Redis forgot. */
-export function createSweep({ store, queue, makePartitionsAhead, onEnqueued }: SweepDeps) {
+export function createSweep({ store, erasures, queue, makePartitionsAhead, onEnqueued }: SweepDeps) {
   return {
     /** A lane would make a missing partition itself, but has to wait while somebody reads the whole table. */
     sweepPartitions: withSafeFailures(
@@ -41,6 +48,12 @@ export function createSweep({ store, queue, makePartitionsAhead, onEnqueued }: S
         },
         () => added,
       );
+    }),
+
+    /** Erasures that should have a workflow by now; whether they do, Temporal knows. */
+    sweepErasures: withSafeFailures(async (_input: SweepInput): Promise<{ running: ErasureInput[] }> => {
+      const running = await erasures.unfinished(ERASURE_STARTS_MS, MOST_ERASURES);
+      return { running: running.map((erasureId) => ({ erasureId })) };
     }),
   };
 }

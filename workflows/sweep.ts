@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   log,
   ParentClosePolicy,
+  patched,
   proxyActivities,
   rootCause,
   startChild,
@@ -10,9 +11,12 @@ import {
 import type { Activities } from '../activities/index.ts';
 import { sweepOptions } from './activity-options.ts';
 import { parkedReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
+import { erasureWorkflow } from './erasure.ts';
+import { erasureWorkflowId } from './erasure-contracts.ts';
 import { parkedReplayWorkflow } from './parked-replay.ts';
 
-const { sweepRetries, sweepPartitions, sweepParked, sweepBooks } = proxyActivities<Activities>(sweepOptions);
+const { sweepRetries, sweepPartitions, sweepParked, sweepBooks, sweepErasures } =
+  proxyActivities<Activities>(sweepOptions);
 
 /** In order. */
 const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => Promise<SweepCounts>]> = [
@@ -20,6 +24,7 @@ const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => 
   ['partitions', sweepPartitions],
   ['parked', replayReady],
   ['books', sweepBooks],
+  ['erasures', resumeErasures],
 ];
 
 /**
@@ -52,14 +57,40 @@ const PARKED_SLICE_MS = 60_000;
 /** Has what was parked read again where nothing speaks against it any more; one replay of a stream at a time. */
 async function replayReady({ consumerGroup }: SweepInput): Promise<SweepCounts> {
   const { ready } = await sweepParked({ consumerGroup });
+  const started = await startEach(ready, (stream) =>
+    startChild(parkedReplayWorkflow, {
+      workflowId: parkedReplayWorkflowId(consumerGroup, stream),
+      args: [{ consumerGroup, ...stream, sliceMs: PARKED_SLICE_MS }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    }),
+  );
+  return { ready: ready.length, started };
+}
+
+/**
+ * Starts erasures that have no workflow: the API ended before it could start it, or somebody terminated it. Each goes on
+ * from what is done.
+ */
+async function resumeErasures(input: SweepInput): Promise<SweepCounts> {
+  if (!patched('sweep-erasures')) return {};
+  const { running } = await sweepErasures(input);
+  const started = await startEach(running, (erasure) =>
+    startChild(erasureWorkflow, {
+      workflowId: erasureWorkflowId(erasure.erasureId),
+      args: [erasure],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: 'Erasure',
+    }),
+  );
+  return { running: running.length, started };
+}
+
+/** @returns how many did not run already */
+async function startEach<Item>(items: readonly Item[], start: (item: Item) => Promise<unknown>): Promise<number> {
   let started = 0;
-  for (const stream of ready) {
+  for (const item of items) {
     try {
-      await startChild(parkedReplayWorkflow, {
-        workflowId: parkedReplayWorkflowId(consumerGroup, stream),
-        args: [{ consumerGroup, ...stream, sliceMs: PARKED_SLICE_MS }],
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-      });
+      await start(item);
       started += 1;
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
@@ -67,5 +98,5 @@ async function replayReady({ consumerGroup }: SweepInput): Promise<SweepCounts> 
       }
     }
   }
-  return { ready: ready.length, started };
+  return started;
 }

@@ -56,6 +56,7 @@ export function createErasureRequests(connection: CommonQueryMethods): ErasureRe
 export function createErasureStore(pool: DatabasePool): ErasureStore {
   return {
     running: (erasureId) => guarded(() => running(pool, erasureId)),
+    unfinished: (...which) => guarded(() => unfinished(pool, ...which)),
     suppress: (...what) => guarded(() => pool.transaction((transaction) => suppress(transaction, ...what))),
     records: (erasureId) => guarded(() => records(pool, erasureId)),
     tables: (oid) => guarded(() => erasureTables(pool, oid)),
@@ -116,6 +117,17 @@ function running(connection: CommonQueryMethods, erasureId: string): Promise<Run
     FROM analytics.crm_erasures e
     WHERE e.erasure_id = ${erasureId}::uuid AND e.status = 'running'
   `);
+}
+
+async function unfinished(connection: CommonQueryMethods, forMs: number, limit: number): Promise<string[]> {
+  const ids = await connection.anyFirst(sql.type(z.object({ erasureId: z.string() }))`
+    SELECT e.erasure_id AS "erasureId"
+    FROM analytics.crm_erasures e
+    WHERE e.status = 'running' AND e.requested_at <= clock_timestamp() - ${forMs} * interval '1 millisecond'
+    ORDER BY e.requested_at
+    LIMIT ${limit}
+  `);
+  return [...ids];
 }
 
 /** As in crm_event_ledger. */

@@ -3,6 +3,7 @@ import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Batch, ClaimedRange } from '../../activities/ports.ts';
+import { createErasureStore } from '../../adapters/postgres/erasures.ts';
 import { LETTERS_NOT_FOLDED, NOT_SEARCHED } from '../../domain/erasure.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity } from '../helpers/batches.ts';
@@ -243,10 +244,13 @@ describe('a request', () => {
   it('forgets whom it was about when it ends, whichever way', async () => {
     const { pool, run, activities, request, requests } = await setUp([lead('a')]);
     const erasureId = await request({ kind: 'records', entity: 'lead', ids: ['canary'], organizationId: null });
+    expect(await createErasureStore(pool).unfinished(0, 9)).toEqual([erasureId]);
+    expect(await createErasureStore(pool).unfinished(60_000, 9)).toEqual([]);
     await run(activities.suppressSubject, { erasureId });
     expect(await tablesWith(pool, 'canary')).toEqual(['crm_erasures', 'crm_erasure_records']);
     await run(activities.failErasure, { erasureId, failure: 'no reason' });
     expect(await tablesWith(pool, 'canary')).toEqual([]);
+    expect(await createErasureStore(pool).unfinished(0, 9)).toEqual([]);
     expect(await requests.find(erasureId)).toMatchObject({ status: 'failed', failure: 'no reason', report: null });
     await expect(run(activities.eraseTables, { erasureId })).rejects.toMatchObject({ type: 'UnknownErasure' });
   });

@@ -115,7 +115,13 @@ export async function createRetryHarness(env: Environment = {}, redisUrl = requi
 
   /** What the schedule does every minute. */
   async function sweep(): Promise<Record<string, number>> {
-    const { sweepRetries } = createSweep({ store, queue, makePartitionsAhead: async () => 0, onEnqueued: () => {} });
+    const { sweepRetries } = createSweep({
+      store,
+      erasures: { unfinished: async () => [] },
+      queue,
+      makePartitionsAhead: async () => 0,
+      onEnqueued: () => {},
+    });
     return new MockActivityEnvironment().run(sweepRetries, { consumerGroup: config.kafka.consumerGroup });
   }
 

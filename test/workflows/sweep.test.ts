@@ -4,10 +4,20 @@ import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import type { Activities } from '../../activities/index.ts';
 import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
-import type { sweepWorkflow } from '../../workflows/index.ts';
+import { erasureWorkflowId } from '../../workflows/erasure-contracts.ts';
+import type { erasureWorkflow, sweepWorkflow } from '../../workflows/index.ts';
 import { openTimeSkipping } from './time-skipping.ts';
 
-type Steps = Pick<Activities, 'sweepRetries' | 'sweepPartitions' | 'sweepParked' | 'sweepBooks'>;
+type Steps = Pick<
+  Activities,
+  | 'sweepRetries'
+  | 'sweepPartitions'
+  | 'sweepParked'
+  | 'sweepBooks'
+  | 'sweepErasures'
+  | 'suppressSubject'
+  | 'failErasure'
+>;
 
 const time = openTimeSkipping();
 let sweeps = 0;
@@ -21,6 +31,11 @@ async function sweep(steps: Partial<Steps>) {
     sweepPartitions: async () => ({ made: 0 }),
     sweepParked: async () => ({ ready: [] }),
     sweepBooks: async () => ({ folded: 0 }),
+    sweepErasures: async () => ({ running: [] }),
+    suppressSubject: async () => {
+      throw ApplicationFailure.nonRetryable('the test needs no more');
+    },
+    failErasure: async () => {},
     ...steps,
   };
   const worker = await Worker.create({
@@ -75,4 +90,25 @@ it('tries a step again that fails for a moment, and not for ever', async () => {
   });
   expect(tries).toBe(3);
   expect(result).toBeInstanceOf(WorkflowFailedError);
+});
+
+it('starts an erasure whose workflow is missing or was terminated, and leaves one that runs', async () => {
+  const { client } = time.env;
+  const start = (erasureId: string) =>
+    client.workflow.start<typeof erasureWorkflow>('erasureWorkflow', {
+      workflowId: erasureWorkflowId(erasureId),
+      taskQueue: 'nobody-works-here',
+      args: [{ erasureId }],
+    });
+  const runs = await start('runs');
+  await (await start('terminated')).terminate();
+  const { result } = await sweep({
+    sweepErasures: async () => ({ running: ['missing', 'terminated', 'runs'].map((erasureId) => ({ erasureId })) }),
+  });
+  expect(result).toMatchObject({ erasures: { running: 3, started: 2 } });
+  const stateOf = async (erasureId: string) =>
+    (await client.workflow.getHandle(erasureWorkflowId(erasureId)).describe()).status.name;
+  expect(await stateOf('missing')).not.toBe('TERMINATED');
+  expect(await stateOf('terminated')).not.toBe('TERMINATED');
+  await runs.terminate();
 });
