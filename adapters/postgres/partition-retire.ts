@@ -55,9 +55,11 @@ async function pastRetention(connection: CommonQueryMethods, table: PartitionedT
 
 /** Where late events are taken in, what came late is kept for as long as the rest, counted from when it came. */
 function hasLateRows(connection: CommonQueryMethods, { partition, cutoff }: Expired): Promise<boolean> {
-  return connection.exists(sql.unsafe`
-    SELECT 1 FROM ${sql.identifier(['analytics', partition])} WHERE processed_at >= ${cutoff}::timestamptz
-  `);
+  return within(connection, LEISURELY, (transaction) =>
+    transaction.exists(sql.unsafe`
+      SELECT 1 FROM ${sql.identifier(['analytics', partition])} WHERE processed_at >= ${cutoff}::timestamptz
+    `),
+  );
 }
 
 async function detach(
@@ -89,7 +91,7 @@ async function detach(
 }
 
 /**
- * Archives a partition by hand.
+ * Archives a partition by hand. Its rows are counted before, at leisure: what comes in between is not in the count.
  * @returns its new name, null when its table was never free to be locked
  */
 export async function archivePartition(
@@ -97,21 +99,20 @@ export async function archivePartition(
   table: PartitionedTable,
   partition: string,
 ): Promise<string | null> {
-  const retiredId = await whenUnlocked(AbortSignal.timeout(LEISURELY.lockMs), () =>
-    within(connection, BRIEF, (transaction) =>
-      transaction.oneFirst(sql.type(z.object({ retiredId: z.number() }))`
-        SELECT analytics.crm_retire_partition(${table}, ${partition}, 'archived') AS "retiredId"
-      `),
-    ),
+  const rows = await within(connection, LEISURELY, (transaction) =>
+    transaction.oneFirst(sql.type(z.object({ rows: z.number() }))`
+      SELECT count(*) AS rows FROM ${sql.identifier(['analytics', partition])}
+    `),
   );
-  if (retiredId === null) {
-    return null;
-  }
-  const archivedAs = `${partition}_r${retiredId}`;
-  await connection.query(sql.unsafe`
-    UPDATE analytics.crm_retired
-    SET rows = (SELECT count(*) FROM ${sql.identifier(['analytics_archive', archivedAs])})
-    WHERE retired_id = ${retiredId}
-  `);
-  return archivedAs;
+  return whenUnlocked(AbortSignal.timeout(LEISURELY.lockMs), () =>
+    within(connection, BRIEF, async (transaction) => {
+      const retiredId = await transaction.oneFirst(sql.type(z.object({ retiredId: z.number() }))`
+        SELECT analytics.crm_retire_partition(${table}, ${partition}, 'archived') AS "retiredId"
+      `);
+      await transaction.query(sql.unsafe`
+        UPDATE analytics.crm_retired SET rows = ${rows} WHERE retired_id = ${retiredId}
+      `);
+      return `${partition}_r${retiredId}`;
+    }),
+  );
 }

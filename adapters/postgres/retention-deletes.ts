@@ -7,11 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { PARTITIONED, type PartitionedTable } from '../../activities/maintenance-ports.ts';
-import type { MaintenanceSession } from './maintenance-session.ts';
+import { LEISURELY, type MaintenanceSession, within } from './maintenance-session.ts';
 import { noting } from './retired-deliveries.ts';
 
-const BATCH = 2_000;
-/** Between two batches, in milliseconds: at most some 20,000 rows a second. */
+/** 512 KiB, walked through one after the other: some 2,000 rows. */
+const BLOCKS = 64;
+/** Between two batches that had rows to delete, in milliseconds: at most some 20,000 rows a second. */
 const PAUSE_MS = 100;
 
 /** Rows of one organization in one partition, or (without one) its undated rows. Times as PostgreSQL writes them. */
@@ -34,7 +35,10 @@ export async function deleteExpiredRows(session: MaintenanceSession): Promise<vo
       if (signal.aborted) {
         return;
       }
-      for (const expired of await expiredOfOrganizations(connection, table, partition)) {
+      const found = await within(connection, LEISURELY, (transaction) =>
+        expiredOfOrganizations(transaction, table, partition),
+      );
+      for (const expired of found) {
         await deleteRows(session, table, expired);
       }
     }
@@ -44,25 +48,38 @@ export async function deleteExpiredRows(session: MaintenanceSession): Promise<vo
   }
 }
 
+/** What is added behind the end that the partition has now is left to the next run. */
 async function deleteRows(session: MaintenanceSession, table: PartitionedTable, expired: Expired): Promise<void> {
+  const blocks = await countBlocks(session.connection, expired.partition);
   let gone = 0;
-  while (!session.signal.aborted) {
-    const [batch] = await session.change(deletion(table, expired));
-    if (batch === undefined || batch.gone === 0) {
-      break;
+  for (let from = 0; from < blocks && !session.signal.aborted; from += BLOCKS) {
+    const [batch] = await session.change(deletion(table, expired, from));
+    if (batch === undefined) {
+      break; // A dry run tells it once.
     }
-    gone += batch.gone;
-    session.count('rows', batch.gone);
-    await sleep(PAUSE_MS, undefined, { signal: session.signal }).catch(() => undefined);
+    if (batch.gone > 0) {
+      gone += batch.gone;
+      session.count('rows', batch.gone);
+      await sleep(PAUSE_MS, undefined, { signal: session.signal }).catch(() => undefined);
+    }
   }
   if (gone > 0) {
     await session.change(sql.unsafe`ANALYZE ${sql.identifier(['analytics', expired.partition])}`);
   }
 }
 
+function countBlocks(connection: CommonQueryMethods, partition: string): Promise<number> {
+  return connection.oneFirst(sql.type(z.object({ blocks: z.number() }))`
+    SELECT pg_relation_size(${`analytics.${partition}`}::regclass) / current_setting('block_size')::bigint AS blocks
+  `);
+}
+
 /** What a person puts on hold is left from the next statement on. */
-function deletion(table: PartitionedTable, { partition, rebuilds, organizationId, cutoff, lower, upper }: Expired) {
-  const rows = sql.identifier(['analytics', partition]);
+function deletion(
+  table: PartitionedTable,
+  { partition, rebuilds, organizationId, cutoff, lower, upper }: Expired,
+  from: number,
+) {
   const past =
     organizationId === null
       ? sql.fragment`t.processed_at < ${cutoff}`
@@ -72,14 +89,11 @@ function deletion(table: PartitionedTable, { partition, rebuilds, organizationId
         `;
   return sql.type(z.object({ gone: z.number() }))`
     WITH gone AS (
-      DELETE FROM ${rows}
-      WHERE ctid = ANY (ARRAY(
-        SELECT t.ctid FROM ${rows} t
-        WHERE ${past} AND NOT EXISTS (
+      DELETE FROM ${sql.identifier(['analytics', partition])} t
+      WHERE t.ctid >= ${`(${from},0)`}::tid AND t.ctid < ${`(${from + BLOCKS},0)`}::tid
+        AND ${past} AND NOT EXISTS (
           SELECT 1 FROM analytics.crm_legal_holds h WHERE h.organization_id = t.organization_id
         )
-        LIMIT ${BATCH}
-      ))
       RETURNING *
     ),
     ${table === 'crm_events_log' ? sql.fragment`noted AS (${noting(sql.fragment`SELECT * FROM gone`)}),` : sql.fragment``}

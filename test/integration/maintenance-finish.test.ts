@@ -1,6 +1,7 @@
 import type pg from 'pg';
-import { sql } from 'slonik';
-import { expect, it, vi } from 'vitest';
+import { createPool, sql } from 'slonik';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { archivePartition } from '../../adapters/postgres/partition-retire.ts';
 import { daysAgo, elsewhere, leadsOf, openMaintenance } from './maintenance-harness.ts';
 
 const OLD = daysAgo(40);
@@ -42,4 +43,20 @@ it('lets a hold be placed while a partition is counted, and keeps its rows', asy
   expect((await finishing)?.counts).toEqual({ held: 1, droppedRows: 10 });
   expect(await count(archived)).toBe(10);
   expect(await holds.list()).toMatchObject([{ organizationId: 'held' }]);
+});
+
+it('counts a partition that takes longer to read than any statement of the pool may, before it is archived', async () => {
+  const { step, insertLeads, url, retired } = await openMaintenance();
+  await insertLeads(OLD, 10);
+  await step('drain');
+  const impatient = await createPool(url, { statementTimeout: 1_000 });
+  onTestFinished(() => impatient.end());
+  await elsewhere(url, async (other) => {
+    await other.query(`BEGIN; LOCK TABLE analytics.${leadsOf(OLD)} IN ACCESS EXCLUSIVE MODE`);
+    // The count waits for the lock for longer than that.
+    const archiving = archivePartition(impatient, 'crm_leads_staging', leadsOf(OLD));
+    await other.query('SELECT pg_sleep(1.5); COMMIT');
+    expect(await archiving).toBe(`${leadsOf(OLD)}_r1`);
+  });
+  expect(await retired()).toMatchObject([{ rows: 10, how: 'archived' }]);
 });
