@@ -17,17 +17,27 @@ const retiredRow = z.object({
   parent: z.enum(PARTITIONED),
   archivedAs: z.string(),
   drop: z.boolean(),
+  /** What came at or after it is kept, see LATE-DATA.md; null when the rule takes no late events in. */
+  lateFrom: z.string().nullable(),
 });
 type Retired = z.infer<typeof retiredRow>;
 
-/** Where the rule is gone that had it detached, nothing is dropped. */
+/**
+ * Where the rule is gone that had it detached, nothing is dropped. What a hold kept, and the rule that there is now would
+ * not have dropped yet, waits.
+ */
 export async function unfinished(connection: CommonQueryMethods): Promise<readonly Retired[]> {
   return connection.any(sql.type(retiredRow)`
     SELECT t.retired_id AS "retiredId", t.parent, t.partition || '_r' || t.retired_id AS "archivedAs",
-      COALESCE(r.keep_days IS NOT NULL AND r.afterwards = 'drop', false) AS drop
+      COALESCE(r.afterwards = 'drop', false) AS drop,
+      CASE WHEN r.late = 'rebuild' THEN r.cutoff::text END AS "lateFrom"
     FROM analytics.crm_retired t
-    LEFT JOIN analytics.crm_retention r ON r.parent = t.parent AND r.organization_id = ''
-    WHERE t.how = 'detached'
+    LEFT JOIN (
+      SELECT parent, afterwards, late, date_trunc('day', now(), 'UTC') - keep_days * interval '1 day' AS cutoff
+      FROM analytics.crm_retention
+      WHERE organization_id = '' AND keep_days IS NOT NULL
+    ) AS r ON r.parent = t.parent
+    WHERE t.how = 'detached' AND (r.cutoff IS NULL OR r.afterwards = 'archive' OR t.upper_bound <= r.cutoff)
     ORDER BY t.retired_id
   `);
 }
@@ -60,7 +70,7 @@ export async function finish(session: MaintenanceSession, retired: Retired): Pro
 
 async function keep(session: MaintenanceSession, retired: Retired): Promise<void> {
   await within(session.connection, LEISURELY, async (transaction) => {
-    const { rows } = await countRows(transaction, nameOf(retired.archivedAs), []);
+    const { rows } = await countRows(transaction, nameOf(retired.archivedAs), [], null);
     await settle(session, retired, 'archived', rows, transaction);
     session.count('archived', 1);
     session.count('archivedRows', rows);
@@ -74,10 +84,16 @@ interface Dropped {
 
 /** Told only when it is committed. @throws HoldsChanged */
 async function drop(session: MaintenanceSession, retired: Retired, transaction: CommonQueryMethods): Promise<Dropped> {
-  const { parent, archivedAs } = retired;
+  const { parent, archivedAs, lateFrom } = retired;
   const table = nameOf(archivedAs);
   const holds = await holdsNow(transaction);
-  const { rows, held } = await countRows(transaction, table, holds);
+  const { rows, held, late } = await countRows(transaction, table, holds, lateFrom);
+  if (late > 0) {
+    return {
+      counts: { late: 1 },
+      notes: [`analytics_archive.${archivedAs} stays, ${late} rows came late, until they are past retention as well`],
+    };
+  }
   if (held > 0 && held === rows) {
     return { counts: { held: 1 }, notes: [] };
   }
@@ -102,9 +118,16 @@ async function drop(session: MaintenanceSession, retired: Retired, transaction: 
   };
 }
 
-function countRows(transaction: CommonQueryMethods, table: FragmentSqlToken, holds: readonly string[]) {
-  return transaction.one(sql.type(z.object({ rows: z.number(), held: z.number() }))`
-    SELECT count(*) AS rows, count(*) FILTER (WHERE ${isHeld(holds)}) AS held FROM ${table} t
+function countRows(
+  transaction: CommonQueryMethods,
+  table: FragmentSqlToken,
+  holds: readonly string[],
+  lateFrom: string | null,
+) {
+  return transaction.one(sql.type(z.object({ rows: z.number(), held: z.number(), late: z.number() }))`
+    SELECT count(*) AS rows, count(*) FILTER (WHERE ${isHeld(holds)}) AS held,
+      count(*) FILTER (WHERE processed_at >= ${lateFrom}::timestamptz) AS late
+    FROM ${table} t
   `);
 }
 

@@ -60,3 +60,26 @@ it('counts a partition that takes longer to read than any statement of the pool 
   });
   expect(await retired()).toMatchObject([{ rows: 10, how: 'archived' }]);
 });
+
+it('drops nothing that came while its partition was about to be detached, before it is old itself', async () => {
+  const { step, rules, pool, count, archived } = await detached(['org-1']);
+  await rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop', late: 'rebuild' });
+  expect((await step('retire')).counts).toEqual({ late: 1 });
+  expect(await count(archived)).toBe(10);
+  await pool.query(
+    sql.unsafe`UPDATE ${sql.identifier(archived.split('.'))} SET processed_at = now() - interval '60 days'`,
+  );
+  expect((await step('retire')).counts).toEqual({ dropped: 1, droppedRows: 10 });
+});
+
+it('drops what was on hold by the rule of the day when it is lifted, and by its age', async () => {
+  const { step, rules, holds, count, archived } = await detached(['held']);
+  await holds.place({ organizationId: 'held', reason: 'a lawsuit', placedBy: 'ann' });
+  expect((await step('retire')).counts).toEqual({ held: 1 });
+  await rules.put({ ...TABLE, keepDays: 50, afterwards: 'drop' });
+  await holds.lift('held');
+  expect((await step('retire')).counts).toEqual({});
+  expect(await count(archived)).toBe(10);
+  await rules.put({ ...TABLE, keepDays: 30, afterwards: 'drop' });
+  expect((await step('retire')).counts).toEqual({ dropped: 1, droppedRows: 10 });
+});
