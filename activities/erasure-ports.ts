@@ -111,8 +111,10 @@ export interface ErasureStore {
   heldOrganizations(): Promise<ReadonlySet<string>>;
   /** Gives failed events up and removes their messages; one that somebody has at the moment stays as it is. */
   emptyFailed(erasure: RunningErasure, failedIds: readonly number[]): Promise<void>;
-  /** Takes the subject out of the filters and rules of requests to redrive or replay. */
+  /** Takes the subject out of requests to redrive or replay that have ended. */
   redactRequests(erasure: RunningErasure): Promise<void>;
+  /** How many that have not ended name the subject. */
+  requestsInUse(erasure: RunningErasure): Promise<number>;
   /** What was done so far. */
   counts(erasureId: string): Promise<ErasurePlace[]>;
   suppressed(erasureId: string): Promise<{ version: number; hashes: string[]; records: number }>;

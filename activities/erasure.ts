@@ -9,6 +9,7 @@ import {
   LETTERS_NOT_FOLDED,
   NOT_SEARCHED,
   recordsOf,
+  requestsNotRedacted,
 } from '../domain/erasure.ts';
 import { type Identifier, type IdentifierHash, tokenOf } from '../domain/suppression.ts';
 import type {
@@ -155,7 +156,7 @@ export function createErasureActivities({ erasures, decoder, suppression, identi
         records,
         places: await erasures.counts(erasureId),
         verification: found,
-        notSearched: notSearchedBy(erasure),
+        notSearched: notSearchedBy(erasure, await erasures.requestsInUse(erasure)),
         signedBy: signer?.keyId ?? null,
       };
       await erasures.finish(erasureId, report, signer?.sign(canonicalJson(report)) ?? null);
@@ -178,8 +179,12 @@ function hashesOf(subject: ErasureSubject, identifiers: IdentifierHash | null): 
   return identifiers === null ? [] : identifiersOf(subject).map((identifier) => identifiers.hash(identifier));
 }
 
-function notSearchedBy({ subject, foldsUnicode }: RunningErasure): string[] {
-  return subject.kind === 'email' && !foldsUnicode ? [...NOT_SEARCHED, LETTERS_NOT_FOLDED] : [...NOT_SEARCHED];
+function notSearchedBy({ subject, foldsUnicode }: RunningErasure, requestsInUse: number): string[] {
+  return [
+    ...NOT_SEARCHED,
+    ...(subject.kind === 'email' && !foldsUnicode ? [LETTERS_NOT_FOLDED] : []),
+    ...(requestsInUse > 0 ? [requestsNotRedacted(requestsInUse)] : []),
+  ];
 }
 
 function resultOf({ verdict, places }: ErasureReport): ErasureResult {

@@ -87,6 +87,10 @@ export interface ErasureReport {
 export const LETTERS_NOT_FOLDED =
   'Rows whose address has letters beyond ASCII: this PostgreSQL can not compare them in every spelling. Look for other spellings (capitals, composed accents), and erase what is found by ids.';
 
+/** Requests need what they name until they have ended. */
+export const requestsNotRedacted = (requests: number) =>
+  `Redrives and replays that had not ended and name the subject in a filter, rule or constant: ${requests}. When they have ended, ask for the erasure again, by ids where they name ids.`;
+
 /** What no erasure reaches, and what bounds how long it is kept. */
 export const NOT_SEARCHED: readonly string[] = [
   "Kafka: its records go with the topics' own retention or compaction; until then the suppression list keeps them out of the tables.",

@@ -1,5 +1,6 @@
 /** People's requests to redrive and to replay name organizations and records in their filters, and values in rules. */
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
+import { z } from 'zod';
 import type { RunningErasure } from '../../activities/erasure-ports.ts';
 import { hasAddress } from './erasure-match.ts';
 import { counting } from './erasure-rows.ts';
@@ -16,13 +17,34 @@ export async function redactRequests(connection: CommonQueryMethods, erasure: Ru
 }
 
 /**
- * Constants of mappings of files. Those of a backfill that runs are left: it needs them, and what it reads of somebody
- * erased is suppressed.
+ * How many requests that have not ended name the subject. They go on with what they were given: another value would
+ * change what they select and write, and what they would write of somebody erased is suppressed.
  */
-async function redactConstants(connection: CommonQueryMethods, erasure: RunningErasure): Promise<void> {
+export function requestsInUse(connection: CommonQueryMethods, erasure: RunningErasure): Promise<number> {
+  const named = redactionsOf(erasure).map(
+    ({ table, names }) => sql.fragment`
+      SELECT t.${table === 'crm_redrives' ? sql.identifier(['redrive_id']) : sql.identifier(['replay_id'])}
+      FROM ${sql.identifier(['analytics', table])} t
+      WHERE NOT ${ENDED} AND ${names}
+    `,
+  );
+  return connection.oneFirst(sql.type(z.object({ requests: z.number() }))`
+    SELECT count(*) AS requests FROM (
+      SELECT t.replay_id FROM analytics.crm_replays t WHERE NOT ${ENDED} AND ${namedByConstants(erasure)}
+      UNION
+      ${sql.join(named, sql.fragment` UNION `)}
+    ) named
+  `);
+}
+
+/** Of a redrive or a replay `t`. */
+const ENDED = sql.fragment`(t.status NOT IN ('awaiting_approval', 'planning', 'running', 'paused'))`;
+
+/** That a replay `t` has the subject among the constants of its mapping of files. */
+function namedByConstants(erasure: RunningErasure): FragmentSqlToken {
   const { erasureId, subject } = erasure;
   const value = sql.fragment`c.value`;
-  const named =
+  const names =
     subject.kind === 'organization'
       ? sql.fragment`c.value = ${subject.organizationId}`
       : sql.fragment`(
@@ -32,12 +54,18 @@ async function redactConstants(connection: CommonQueryMethods, erasure: RunningE
           )
           OR ${hasAddress(erasure, value)}
         )`;
+  return sql.fragment`
+    CASE WHEN jsonb_typeof(t.selection #> '{reading,csv,constants}') = 'object' THEN EXISTS (
+      SELECT 1 FROM jsonb_each_text(t.selection #> '{reading,csv,constants}') c WHERE ${names}
+    ) ELSE false END
+  `;
+}
+
+async function redactConstants(connection: CommonQueryMethods, erasure: RunningErasure): Promise<void> {
+  const { erasureId } = erasure;
   await connection.query(sql.unsafe`
     WITH named AS MATERIALIZED (
-      SELECT t.replay_id
-      FROM analytics.crm_replays t
-      WHERE t.finished_at IS NOT NULL AND jsonb_typeof(t.selection #> '{reading,csv,constants}') = 'object'
-        AND EXISTS (SELECT 1 FROM jsonb_each_text(t.selection #> '{reading,csv,constants}') c WHERE ${named})
+      SELECT t.replay_id FROM analytics.crm_replays t WHERE ${ENDED} AND ${namedByConstants(erasure)}
     ),
     parts AS (
       UPDATE analytics.crm_replay_parts p
@@ -112,7 +140,7 @@ async function redact(
     WITH redacted AS (
       UPDATE ${sql.identifier(['analytics', table])} t
       SET ${changed} = jsonb_set(t.${changed}, ARRAY[${field}], ${ERASED})
-      WHERE ${names}
+      WHERE ${ENDED} AND ${names}
       RETURNING 1
     )
     ${counting(erasureId, table, 'redacted', sql.fragment`redacted`)}

@@ -13,7 +13,7 @@ import { ENTITIES } from '../../domain/events.ts';
 import { texts } from './column-fragments.ts';
 import { emptyFailed, keptMessages } from './erasure-failed.ts';
 import { FOLDS_UNICODE } from './erasure-match.ts';
-import { redactRequests } from './erasure-requests.ts';
+import { redactRequests, requestsInUse } from './erasure-requests.ts';
 import { countRows, eraseRows, erasureTables, findRecords } from './erasure-rows.ts';
 import { guarded } from './errors.ts';
 import { isoTime } from './row-types.ts';
@@ -67,6 +67,7 @@ export function createErasureStore(pool: DatabasePool): ErasureStore {
     heldOrganizations: () => guarded(() => heldOrganizations(pool)),
     emptyFailed: (...which) => guarded(() => pool.transaction((transaction) => emptyFailed(transaction, ...which))),
     redactRequests: (erasure) => guarded(() => redactRequests(pool, erasure)),
+    requestsInUse: (erasure) => guarded(() => requestsInUse(pool, erasure)),
     counts: (erasureId) => guarded(() => counts(pool, erasureId)),
     suppressed: (erasureId) => guarded(() => suppressed(pool, erasureId)),
     finish: (erasureId, report, signature) => guarded(() => end(pool, erasureId, { report, signature })),

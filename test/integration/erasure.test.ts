@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Batch, ClaimedRange } from '../../activities/ports.ts';
 import { createErasureStore } from '../../adapters/postgres/erasures.ts';
-import { LETTERS_NOT_FOLDED, NOT_SEARCHED } from '../../domain/erasure.ts';
+import { LETTERS_NOT_FOLDED, NOT_SEARCHED, requestsNotRedacted } from '../../domain/erasure.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
@@ -176,16 +176,16 @@ describe('erasing by ids and by organization', () => {
 
 describe('requests of people', () => {
   /** A redrive with a rule and a replay with a filter. */
-  async function withRequests(fix: object, filter: object) {
+  async function withRequests(fix: object, filter: object, status: 'finished' | 'running' = 'finished') {
     const setup = await setUp([lead('a', { leadId: 'l-1', email: CANARY })]);
     await setup.pool.query(sql.unsafe`
       INSERT INTO analytics.crm_redrives
         (redrive_id, action, filter, fix, rate_per_second, status, last_failed_id, total, requested_by)
-      VALUES (${randomUUID()}, 'redrive', ${JSON.stringify(filter)}::jsonb, ${JSON.stringify(fix)}::jsonb, 1, 'finished',
-        0, 0, 'ann')`);
+      VALUES (${randomUUID()}, 'redrive', ${JSON.stringify(filter)}::jsonb, ${JSON.stringify(fix)}::jsonb, 1,
+        ${status}, 0, 0, 'ann')`);
     await setup.pool.query(sql.unsafe`
       INSERT INTO analytics.crm_replays (replay_id, kind, source, mode, selection, filter, lanes, status, requested_by)
-      VALUES (${randomUUID()}, 'replay', 'kafka', 'missing', '{}', ${JSON.stringify(filter)}::jsonb, 1, 'finished', 'ann')`);
+      VALUES (${randomUUID()}, 'replay', 'kafka', 'missing', '{}', ${JSON.stringify(filter)}::jsonb, 1, ${status}, 'ann')`);
     const requested = () =>
       setup.pool.one(sql.type(anyRow)`
         SELECT r.fix ->> 'value' AS value, r.filter AS redriven, p.filter AS replayed
@@ -195,13 +195,27 @@ describe('requests of people', () => {
 
   it('name the person no more', async () => {
     const fix = { field: 'data.email', op: 'replace', value: CANARY };
-    const { erase, requested } = await withRequests(fix, { organizationId: 'org-1', entityId: 'l-1' });
+    const { pool, erase, requested } = await withRequests(fix, { organizationId: 'org-1', entityId: 'l-1' });
+    await pool.query(sql.unsafe`
+      UPDATE analytics.crm_replays SET selection = jsonb_build_object(
+        'reading', jsonb_build_object('csv', jsonb_build_object('constants', jsonb_build_object('email', ${CANARY}::text)))
+      )`);
     const report = await erase(SUBJECT);
+    expect(await tablesWith(pool, CANARY)).toEqual([]);
     expect(await requested()).toMatchObject({
       value: 'erased',
       replayed: { organizationId: 'org-1', entityId: 'erased' },
     });
-    expect(sumOf(report, 'redacted')).toBe(2);
+    expect(sumOf(report, 'redacted')).toBe(3);
+  });
+
+  it('that have not ended go on with what they name, and the report says so', async () => {
+    const fix = { field: 'data.email', op: 'replace', value: CANARY };
+    const { erase, requested } = await withRequests(fix, { organizationId: 'org-1', entityId: 'l-1' }, 'running');
+    const report = await erase(SUBJECT);
+    expect(await requested()).toMatchObject({ value: CANARY, replayed: { entityId: 'l-1' } });
+    expect(sumOf(report, 'redacted')).toBe(0);
+    expect(report.notSearched).toContain(requestsNotRedacted(2));
   });
 
   it('name the organization no more', async () => {
