@@ -74,7 +74,7 @@ export class MaintenanceBusyError extends Error {
 /** How long Kafka keeps the records of a topic. */
 export interface TopicRetention {
   topic: string;
-  /** null for ever. */
+  /** That of the oldest record of a segment, which goes with the newest; null for ever. */
   retentionMs: number | null;
   compacted: boolean;
 }

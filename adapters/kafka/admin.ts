@@ -76,8 +76,9 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
   };
 }
 
-const SETTINGS = { policy: 'cleanup.policy', ms: 'retention.ms' };
+const SETTINGS = { policy: 'cleanup.policy', retention: 'retention.ms', segment: 'segment.ms' };
 
+/** Kafka deletes whole segments, by their newest record: the oldest stays for as long as a segment takes to be closed. */
 async function retentionOf(admin: Admin, topics: readonly string[]): Promise<TopicRetention[]> {
   const existing = new Set(await admin.listTopics());
   const found = topics.filter((topic) => existing.has(topic));
@@ -87,15 +88,16 @@ async function retentionOf(admin: Admin, topics: readonly string[]): Promise<Top
     resources: found.map((name) => ({
       type: kafkajs.ConfigResourceTypes.TOPIC,
       name,
-      configNames: [SETTINGS.policy, SETTINGS.ms],
+      configNames: Object.values(SETTINGS),
     })),
   });
   return resources.map(({ resourceName: topic, configEntries }) => {
     const settingOf = (name: string) => configEntries.find(({ configName }) => configName === name)?.configValue;
-    const ms = Number(settingOf(SETTINGS.ms) ?? -1);
+    const retention = Number(settingOf(SETTINGS.retention) ?? -1);
+    const segment = Number(settingOf(SETTINGS.segment) ?? -1);
     return {
       topic,
-      retentionMs: ms < 0 ? null : ms,
+      retentionMs: retention < 0 || segment < 0 ? null : retention + segment,
       compacted: (settingOf(SETTINGS.policy) ?? '').includes('compact'),
     };
   });
