@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { createPool, sql } from 'slonik';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { createLegalHolds } from '../../adapters/postgres/legal-holds.ts';
 import { archivePartition } from '../../adapters/postgres/partition-retire.ts';
 import { daysAgo, elsewhere, leadsOf, openMaintenance } from './maintenance-harness.ts';
 
@@ -43,6 +44,21 @@ it('lets a hold be placed while a partition is counted, and keeps its rows', asy
   expect((await finishing)?.counts).toEqual({ held: 1, droppedRows: 10 });
   expect(await count(archived)).toBe(10);
   expect(await holds.list()).toMatchObject([{ organizationId: 'held' }]);
+});
+
+it('places a hold once the moment is over in which a partition is dropped', async () => {
+  const { url } = await openMaintenance();
+  const impatient = await createPool(url);
+  onTestFinished(() => impatient.end());
+  await elsewhere(url, async (other) => {
+    await other.query('BEGIN; LOCK TABLE analytics.crm_legal_holds IN SHARE MODE');
+    const placing = impatient.connect(async (connection) => {
+      await connection.query(sql.unsafe`SET lock_timeout = '50ms'`);
+      return createLegalHolds(connection).place({ organizationId: 'held', reason: 'a lawsuit', placedBy: 'ann' });
+    });
+    await other.query('SELECT pg_sleep(0.5); COMMIT');
+    expect(await placing).toMatchObject({ organizationId: 'held' });
+  });
 });
 
 it('counts a partition that takes longer to read than any statement of the pool may, before it is archived', async () => {
