@@ -16,7 +16,8 @@ export interface FoundMessages {
   unreadable: number;
 }
 
-const PAGE = 500;
+/** Messages can be of a megabyte each, and are in memory several times while they are searched. */
+const PAGE = 50;
 
 /**
  * @returns a search over all messages, page by page
