@@ -6,11 +6,9 @@ import {
   type ErasureSubject,
   identifierOf,
   identifiersOf,
-  LETTERS_NOT_FOLDED,
-  NOT_SEARCHED,
   recordsOf,
-  requestsNotRedacted,
 } from '../domain/erasure.ts';
+import { notSearched } from '../domain/erasure-limits.ts';
 import { type Identifier, type IdentifierHash, tokenOf } from '../domain/suppression.ts';
 import type {
   ErasureCheckpoint,
@@ -37,10 +35,14 @@ export interface ErasureDeps {
   identifiers: IdentifierHash | null;
   /** null leaves reports unsigned. */
   signer: ReportSigner | null;
+  /** Days after which unreadable dead letters are emptied; null for never. */
+  failedRawKeepDays: number | null;
 }
 
 /** Makes the activities of an erasure. Each can be done again; histories see ids and numbers alone. */
-export function createErasureActivities({ erasures, decoder, suppression, identifiers, signer }: ErasureDeps) {
+export function createErasureActivities(deps: ErasureDeps) {
+  const { erasures, decoder, suppression, identifiers, signer, failedRawKeepDays } = deps;
+
   /** Keeps everybody from writing about them, whoever has prepared rows already. */
   async function suppress(
     erasureId: string,
@@ -156,7 +158,11 @@ export function createErasureActivities({ erasures, decoder, suppression, identi
         records,
         places: await erasures.counts(erasureId),
         verification: found,
-        notSearched: notSearchedBy(erasure, await erasures.requestsInUse(erasure)),
+        notSearched: notSearched({
+          failedRawKeepDays,
+          foldsUnicode: erasure.foldsUnicode || erasure.subject.kind !== 'email',
+          requestsInUse: await erasures.requestsInUse(erasure),
+        }),
         signedBy: signer?.keyId ?? null,
       };
       await erasures.finish(erasureId, report, signer?.sign(canonicalJson(report)) ?? null);
@@ -177,14 +183,6 @@ async function running(erasures: Pick<ErasureStore, 'running'>, erasureId: strin
 
 function hashesOf(subject: ErasureSubject, identifiers: IdentifierHash | null): string[] {
   return identifiers === null ? [] : identifiersOf(subject).map((identifier) => identifiers.hash(identifier));
-}
-
-function notSearchedBy({ subject, foldsUnicode }: RunningErasure, requestsInUse: number): string[] {
-  return [
-    ...NOT_SEARCHED,
-    ...(subject.kind === 'email' && !foldsUnicode ? [LETTERS_NOT_FOLDED] : []),
-    ...(requestsInUse > 0 ? [requestsNotRedacted(requestsInUse)] : []),
-  ];
 }
 
 function resultOf({ verdict, places }: ErasureReport): ErasureResult {

@@ -82,19 +82,3 @@ export interface ErasureReport {
   notSearched: string[];
   signedBy: string | null;
 }
-
-/** Where PostgreSQL has no ICU, or keeps another encoding than UTF-8. */
-export const LETTERS_NOT_FOLDED =
-  'Rows whose address has letters beyond ASCII: this PostgreSQL can not compare them in every spelling. Look for other spellings (capitals, composed accents), and erase what is found by ids.';
-
-/** Requests need what they name until they have ended. */
-export const requestsNotRedacted = (requests: number) =>
-  `Redrives and replays that had not ended and name the subject in a filter, rule or constant: ${requests}. When they have ended, ask for the erasure again, by ids where they name ids.`;
-
-/** What no erasure reaches, and what bounds how long it is kept. */
-export const NOT_SEARCHED: readonly string[] = [
-  "Kafka: its records go with the topics' own retention or compaction; until then the suppression list keeps them out of the tables.",
-  'Failed events whose messages can not be decoded are searched for an e-mail address as bytes, and for nothing else: FAILED_RAW_KEEP_DAYS bounds how long they are kept.',
-  'Backups and replicas of PostgreSQL that lag behind: their own retention bounds them. After a restore from a backup that is older than this erasure, ask for it again.',
-  'Event ids, organizations, topics and offsets stay in the events log, the ledger, failed events and the books; reasons that people wrote stay as they are.',
-];

@@ -144,7 +144,14 @@ export function openServers(
         foldAfterHours: config.books.foldAfterHours,
       },
       audits: { audits: database.audits, signer },
-      erasures: { erasures: database.erasures, decoder, suppression, identifiers, signer },
+      erasures: {
+        erasures: database.erasures,
+        decoder,
+        suppression,
+        identifiers,
+        signer,
+        failedRawKeepDays: config.maintenance.failedRawKeepDays,
+      },
       maintenance: {
         ...maintenance,
         ...config.maintenance,

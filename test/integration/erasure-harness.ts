@@ -26,6 +26,7 @@ export function createEraser(pool: DatabasePool, decoder: EventDecoder = createE
     suppression,
     identifiers,
     signer: null,
+    failedRawKeepDays: 30,
   });
   const run = <Input, Result>(activity: (input: Input) => Promise<Result>, input: Input): Promise<Result> =>
     new MockActivityEnvironment().run(activity as (...args: never[]) => Promise<Result>, input as never);
