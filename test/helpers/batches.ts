@@ -93,5 +93,13 @@ export function batchOf(range: ClaimedRange, events: Array<StagedEvent | 'tombst
 }
 
 export function sliceOf(range: ClaimedRange, records: number, absent = 0): BatchSlice {
-  return { range, from: range.nextOffset, next: range.nextOffset + records + absent, records, absent, firstTimestamp: null, last: null };
+  return {
+    range,
+    from: range.nextOffset,
+    next: range.nextOffset + records + absent,
+    records,
+    absent,
+    firstTimestamp: null,
+    last: null,
+  };
 }
