@@ -13,7 +13,7 @@ import { settle } from './settle.ts';
 import { createSources } from './sources.ts';
 import { createStreams } from './streams.ts';
 import { answered, answeredWithin, backendPid, isBackendActive } from './unanswered.ts';
-import { committedBatch, writeBatch } from './write-batch.ts';
+import { committedBatch, createBatchWriter } from './write-batch.ts';
 
 export interface StoreOptions {
   partitionInterval: PartitionInterval;
@@ -67,9 +67,10 @@ async function openLane(
       throw error;
     }
   }
+  const writeKept = createBatchWriter(connection);
   const write = async (batch: Batch) => {
     await keeper.ensure(connection, neededPartitions(batch.deliveries));
-    return writeBatch(connection, batch);
+    return writeKept(batch);
   };
   const positions = createPositions(connection);
   return {

@@ -21,6 +21,7 @@ import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
+import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
 import { firstReading, isKnown, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
@@ -44,15 +45,40 @@ function sliceColumn<T extends string | number | null>(
   return slices.map(pick);
 }
 
+/** Writes the batches of one lane. */
+export function createBatchWriter(connection: DatabasePoolConnection): (batch: Batch) => Promise<BatchResult> {
+  let mostlyKnown = false;
+  return async (batch) => {
+    if (batch.mode !== 'missing' || !mostlyKnown) {
+      const result = await writeBatch(connection, batch, null);
+      mostlyKnown = isMostlyKnown(batch, result);
+      return result;
+    }
+    const { rest, known } = await guarded(() => takeOutKnown(connection, batch));
+    const result = await writeBatch(connection, rest, known);
+    mostlyKnown = isMostlyKnown(batch, result);
+    return result;
+  };
+}
+
+function isMostlyKnown({ deliveries }: Batch, { slices }: BatchResult): boolean {
+  return slices.reduce((sum, { skipped }) => sum + skipped, 0) * 2 > deliveries.length;
+}
+
 /**
  * Writes a batch in one statement.
+ * @param known what was taken out of it before
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
  * @throws StaleSuppressionError when the suppression list has changed since it was prepared
  * @throws WriteError when PostgreSQL refuses
  */
-export async function writeBatch(connection: DatabasePoolConnection, batch: Batch): Promise<BatchResult> {
+async function writeBatch(
+  connection: DatabasePoolConnection,
+  batch: Batch,
+  known: KnownCounts | null,
+): Promise<BatchResult> {
   const columns = toColumns(batch);
-  const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading)));
+  const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading, known)));
   switch (batch.mode) {
     case 'restore':
       return write(rewriting(batch, { mode: 'restore' }));
@@ -89,10 +115,14 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   return rows.length === slices.length ? { slices: [...rows], events: [], retries: [] } : null;
 }
 
-function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading) {
+function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, known: KnownCounts | null) {
   const { slices } = batch;
   const { tombstones } = columns;
   const writing = reading.writing(columns);
+  const before = (count: keyof KnownCounts) =>
+    known === null
+      ? sql.fragment`0`
+      : sql.fragment`(SELECT k.${sql.identifier([count])} FROM known k WHERE k.slice = s.slice)`;
   return sql.type(writtenRow)`
     WITH slice AS MATERIALIZED (
       SELECT * FROM unnest(
@@ -141,7 +171,7 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading) {
       JOIN slice s ON s.slice = d.slice
       ${reading.knownJoin}
     ),
-    ${sql.join([...writing.steps, ...parkedSteps(columns, batch.runId)], COMMA)},
+    ${sql.join([...writing.steps, ...parkedSteps(columns, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
       SELECT slice,
@@ -156,7 +186,8 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading) {
     ),
     booked AS MATERIALIZED (
       SELECT s.slice, s.position_id, s.epoch, s.from_offset, s.next_offset, s.records, COALESCE(t.stored, 0) AS stored,
-        COALESCE(t.skipped, 0) AS skipped, COALESCE(t.conflicts, 0) AS conflicts, COALESCE(t.filtered, 0) AS filtered,
+        COALESCE(t.skipped, 0) + ${before('skipped')} AS skipped,
+        COALESCE(t.conflicts, 0) + ${before('conflicts')} AS conflicts, COALESCE(t.filtered, 0) AS filtered,
         COALESCE(t.failed, 0) AS failed, COALESCE(t.dead, 0) AS dead, s.tombstones, s.absent, s.parked,
         ${writing.changed} AS changed
       FROM slice s

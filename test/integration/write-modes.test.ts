@@ -11,6 +11,7 @@ import {
 } from '../../activities/ports.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity, record } from '../helpers/batches.ts';
+import { brokenBooksIn } from '../helpers/books.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
 
 const anyRow = z.record(z.string(), z.unknown());
@@ -82,6 +83,50 @@ describe('mode missing', () => {
     expect(await pool.anyFirst(sql.unsafe`SELECT "offset" FROM analytics.crm_failed_events ORDER BY 1`)).toEqual([
       0, 1,
     ]);
+  });
+});
+
+describe('mode missing where nearly all is known', () => {
+  it('counts the same, stages what is new in between, and tells conflicts', async () => {
+    const { pool, store, runId } = await createTestStore();
+    const lane = await openTestLane(store);
+    const [live] = (await claimPartitions(lane, runId, 'crm.events')) as [ClaimedRange];
+    const events = [lead('a'), lead('b'), contact('c'), lead('a', { contentHash: '43' })];
+    await lane.writer.write(batchOf(live, events, runId));
+    const replayId = randomUUID();
+    await store.runs.start({ runId: replayId, kind: 'replay', scope: 'group' });
+    const [range] = await lane.positions.claim({
+      scope: replayId,
+      runId: replayId,
+      owner: 'test',
+      ranges: [{ topic: 'crm.events', partition: 0, initial: 0, rangeStart: 0, endOffset: 20, topicId: null }],
+    });
+    const read = async (from: number, again: Array<StagedEvent | 'tombstone' | 'bad'>) => {
+      const batch: Batch = { ...batchOf({ ...range!, nextOffset: from }, again, replayId), mode: 'missing' };
+      return (await lane.writer.write(batch)).slices[0];
+    };
+    expect(await read(0, events)).toMatchObject({ stored: 0, skipped: 4, conflicts: 1 });
+    const mixed = [
+      lead('a'),
+      lead('new'),
+      'tombstone',
+      lead('b', { contentHash: '43' }),
+      contact('c'),
+      'bad',
+      lead('new'),
+    ] as const;
+    const counts = { stored: 1, skipped: 4, conflicts: 1, tombstones: 1, dead: 1, failed: 0 };
+    expect(await read(4, [...mixed])).toMatchObject(counts);
+    // Half of them were not known: the next batch asks nothing first, and says the same.
+    expect(await read(11, [lead('x'), lead('y')])).toMatchObject({ stored: 2, skipped: 0 });
+    expect(await pool.anyFirst(sql.unsafe`SELECT event_id FROM analytics.crm_leads_staging ORDER BY 1`)).toEqual([
+      'a',
+      'b',
+      'new',
+      'x',
+      'y',
+    ]);
+    expect(await brokenBooksIn(pool)).toEqual([]);
   });
 });
 
