@@ -5,6 +5,7 @@
 import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { Batch, Delivery } from '../../activities/ports.ts';
+import type { StagedEvent } from '../../domain/staging.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 
 /** By slice. */
@@ -41,10 +42,12 @@ export function knownStep({ skipped, conflicts }: KnownCounts): FragmentSqlToken
   `;
 }
 
+type StagedDelivery = Extract<Delivery, { event: StagedEvent }>;
+
 /** Indexes into the deliveries. A conflict is known as well. */
 function lookUp(connection: DatabasePoolConnection, { deliveries, slices }: Batch): Promise<z.infer<typeof foundRow>> {
   const indexes: number[] = [];
-  const staged: Array<Delivery & { kind: 'stage' }> = [];
+  const staged: StagedDelivery[] = [];
   for (const [index, delivery] of deliveries.entries()) {
     if (delivery.kind === 'stage') {
       indexes.push(index);
