@@ -84,7 +84,10 @@ export async function createProduct(
     }
     // Namespaces stay for a day, and their schedules would go on through all tests that follow.
     for (const schedule of [sweepId(consumerGroup), maintenanceScheduleId(consumerGroup)]) {
-      await temporal.schedule.getHandle(schedule).delete().catch(() => {});
+      await temporal.schedule
+        .getHandle(schedule)
+        .delete()
+        .catch(() => {});
     }
     await control.close();
   });

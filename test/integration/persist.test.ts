@@ -146,7 +146,17 @@ describe('persist', () => {
       runId,
       mode: 'ingest',
       suppression: 0,
-      slices: [{ range, from: 0, next: 50, records: 4, absent: 46, firstTimestamp: 1, last: { offset: 40, timestamp: 1, checksum: 2 } }],
+      slices: [
+        {
+          range,
+          from: 0,
+          next: 50,
+          records: 4,
+          absent: 46,
+          firstTimestamp: 1,
+          last: { offset: 40, timestamp: 1, checksum: 2 },
+        },
+      ],
       deliveries: events.map((event, index) => ({
         kind: 'stage',
         slice: 0,
