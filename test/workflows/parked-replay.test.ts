@@ -28,6 +28,7 @@ async function withSweeps(
   const control: Partial<Activities> = {
     sweepRetries: async () => ({ due: 0, enqueued: 0 }),
     sweepBooks: async () => ({ folded: 0 }),
+    sweepErasures: async () => ({ running: [] }),
     sweepPartitions: async () => ({ made: 0 }),
     sweepParked: async () => ({ ready: [STREAM] }),
     startParkedRun: async ({ runId }) => {
