@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import pg from 'pg';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import { openApiServers } from '../api/server.ts';
@@ -15,6 +15,7 @@ import { loadConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { withLock } from '../stack/cache.ts';
+import { positive, runCommand } from './command.ts';
 import { recordsOf } from './contestants/books.ts';
 import { startChild } from './contestants/child.ts';
 import { createPath, workerEnv } from './contestants/path.ts';
@@ -61,12 +62,6 @@ const program = new Command('dead-letters')
   .action((options: { events: number; partitions: number; record?: boolean; keep?: boolean }) =>
     withLock('bench', console.log, () => bench(options)),
   );
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is needed.');
-  return value;
-}
 
 async function bench(options: { events: number; partitions: number; record?: boolean; keep?: boolean }): Promise<void> {
   const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
@@ -193,9 +188,4 @@ function renderBlock({ dead, latencies, ingested, redriven }: Figures, { setting
   ].join('\n\n')}\n`;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand(program);

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type DatabasePool, sql } from 'slonik';
 import { PARTITIONED, type StepReport } from '../activities/maintenance-ports.ts';
 import { createMaintenanceWork } from '../adapters/postgres/maintenance.ts';
@@ -13,6 +13,7 @@ import { createDatabasePool } from '../adapters/postgres/pool.ts';
 import { createRetentionRules } from '../adapters/postgres/retention.ts';
 import { withLock } from '../stack/cache.ts';
 import { down, up } from '../stack/index.ts';
+import { positive, runCommand } from './command.ts';
 import { type Databases, openDatabases } from './databases.ts';
 import { openLeadWriter } from './lead-writer.ts';
 import { table } from './report.ts';
@@ -38,12 +39,6 @@ const program = new Command('partitions')
   .option('--writes <n>', 'of each size, into each database', positive, 100)
   .option('--record', 'append a block to bench/RESULTS.md')
   .action((options: Options) => withLock('bench', console.log, () => bench(options)));
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is needed.');
-  return value;
-}
 
 async function bench(options: Options): Promise<void> {
   process.env.CRM_STACK = 'native';
@@ -209,9 +204,4 @@ function renderBlock(writes: Comparison[], run: Run, { partitions }: Options, ve
   ].join('\n\n')}\n`;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand(program);

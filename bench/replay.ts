@@ -3,10 +3,11 @@
 import { appendFile } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EVENT_TYPES } from '../domain/events.ts';
 import { loadConfig } from '../platform/config.ts';
 import { withLock } from '../stack/cache.ts';
+import { positive, runCommand } from './command.ts';
 import { deleteLogs, type Environment, withEnvironment } from './environment.ts';
 import { watchOthers } from './machine.ts';
 import { type Latency, LIVE_RATE, measureLatencies, REPLAY_RATE } from './replay-latency.ts';
@@ -35,12 +36,6 @@ const program = new Command('replay')
   .option('--record', 'append a block to bench/RESULTS.md')
   .option('--keep', 'leave the servers running, for the next run to start sooner')
   .action((options: Options) => withLock('bench', console.log, () => bench(options)));
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is needed.');
-  return value;
-}
 
 async function bench({ events, rounds, partitions, record, keep }: Options): Promise<void> {
   const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
@@ -112,9 +107,4 @@ function renderBlock({ rates, latencies, others }: Figures, { settings }: Enviro
   ].join('\n\n')}\n`;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand(program);

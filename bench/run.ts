@@ -2,11 +2,12 @@
 import { appendFile } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { EVENT_TYPES } from '../domain/events.ts';
 import { loadConfig } from '../platform/config.ts';
 import { withLock } from '../stack/cache.ts';
 import { withoutPassword } from '../stack/instance.ts';
+import { positive, runCommand } from './command.ts';
 import type { Contestant } from './contestants/contestant.ts';
 import { createCopy } from './contestants/copy.ts';
 import { createDuplicates, createPath } from './contestants/path.ts';
@@ -51,12 +52,6 @@ Contestants:
 With npm, options go behind "--":  npm run bench -- --events 20000 --rounds 1`,
   )
   .action((options: Options) => withLock('bench', console.log, () => bench(options)));
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on is needed.');
-  return value;
-}
 
 const shellWord = (text: string) => (/^[\w./:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
@@ -132,9 +127,4 @@ async function versionsOf({ databases, titles }: Environment, peer: boolean): Pr
   ];
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runCommand(program);

@@ -16,6 +16,7 @@ import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { reportOf, standingOf } from './replay-report.ts';
 import { isoTime } from './row-types.ts';
+import { createRuns } from './runs.ts';
 
 /** Selection, filter and report were checked when they were written, and nobody else writes them. */
 const replayRow = z.object({
@@ -205,17 +206,14 @@ async function move(
   const ends = to !== 'running' && to !== 'paused';
   await connection.transaction(async (transaction) => {
     const { rowCount } = await transaction.query(sql.unsafe`
-    UPDATE analytics.crm_replays
-    SET status = ${to}, reason = COALESCE(reason, ${reason}),
-        started_at = CASE WHEN ${to} = 'running' THEN COALESCE(started_at, clock_timestamp()) ELSE started_at END,
-        finished_at = CASE WHEN ${ends} THEN clock_timestamp() END
-    WHERE replay_id = ${replayId} AND status IN ('planning', 'running', 'paused')
-  `);
+      UPDATE analytics.crm_replays
+      SET status = ${to}, reason = COALESCE(reason, ${reason}),
+          started_at = CASE WHEN ${to} = 'running' THEN COALESCE(started_at, clock_timestamp()) ELSE started_at END,
+          finished_at = CASE WHEN ${ends} THEN clock_timestamp() END
+      WHERE replay_id = ${replayId} AND status IN ('planning', 'running', 'paused')
+    `);
     if (rowCount === 1 && ends) {
-      await transaction.query(sql.unsafe`
-        UPDATE analytics.crm_runs SET status = ${to === 'failed' ? 'failed' : 'stopped'}, finished_at = clock_timestamp()
-        WHERE run_id = ${replayId} AND status = 'running'
-      `);
+      await createRuns(transaction).finish(replayId, to === 'failed' ? 'failed' : 'stopped');
       const report = await reportOf(transaction, replayId);
       await transaction.query(sql.unsafe`
         UPDATE analytics.crm_replays SET report = ${JSON.stringify(report)}::jsonb WHERE replay_id = ${replayId}

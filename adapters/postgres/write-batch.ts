@@ -49,12 +49,10 @@ function sliceColumn<T extends string | number | null>(
 export function createBatchWriter(connection: DatabasePoolConnection): (batch: Batch) => Promise<BatchResult> {
   let mostlyKnown = false;
   return async (batch) => {
-    if (batch.mode !== 'missing' || !mostlyKnown) {
-      const result = await writeBatch(connection, batch, null);
-      mostlyKnown = isMostlyKnown(batch, result);
-      return result;
-    }
-    const { rest, known } = await guarded(() => takeOutKnown(connection, batch));
+    const { rest, known } =
+      batch.mode === 'missing' && mostlyKnown
+        ? await guarded(() => takeOutKnown(connection, batch))
+        : { rest: batch, known: null };
     const result = await writeBatch(connection, rest, known);
     mostlyKnown = isMostlyKnown(batch, result);
     return result;

@@ -26,6 +26,9 @@ export interface IngestionWorkersOptions {
 /** How much of the long work beside live reading one process does at a time. */
 const MAX_BACKGROUND = 2;
 
+/** Each poll of a process that sleeps or is cut off swallows a lane until its timeout, and then the next one. */
+const ONE_POLL = { type: 'simple-maximum', maximum: 1 } as const;
+
 /** As `temporal worker deployment` names it. */
 const DEPLOYMENT = 'crm-ingestion';
 
@@ -72,8 +75,7 @@ export async function createIngestionWorkers(
       taskQueue: LANE_TASK_QUEUE,
       activities: lanes,
       maxConcurrentActivityTaskExecutions: maxLanes,
-      // Each poll of a process that sleeps or is cut off swallows a lane until its timeout, and then the next one.
-      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
+      activityTaskPollerBehavior: ONE_POLL,
     }),
     await Worker.create({
       ...common,
@@ -86,7 +88,7 @@ export async function createIngestionWorkers(
       taskQueue: REPLAY_TASK_QUEUE,
       activities: replays,
       maxConcurrentActivityTaskExecutions: maxReplayLanes,
-      activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 1 },
+      activityTaskPollerBehavior: ONE_POLL,
     }),
   ];
   const shutdown = () => {

@@ -4,6 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
+import { jsonBody } from '../schemas.ts';
 
 /** How many of the latest audits the list has. */
 const LISTED = 100;
@@ -94,7 +95,7 @@ const start = createRoute({
   summary: 'Prove a range of offsets',
   description:
     "Has a workflow prove the range from the chain, the tables and Kafka's own offsets, partition by partition. Offsets are widened to whole batches.",
-  request: { body: { required: true, content: { 'application/json': { schema: RequestSchema } } } },
+  request: { body: jsonBody(RequestSchema) },
   responses: {
     202: json('It has begun; /audits/{id} has the report once it is there.', z.object({ auditId: z.string() })),
     ...problemResponses(

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer, PhaseSchema } from '../schemas.ts';
+import { answer, jsonBody, PhaseSchema } from '../schemas.ts';
 
 /** How long POST /stop waits for the batches under way before it answers that they still are. */
 const STOP_WAIT_MS = 5_000;
@@ -113,7 +113,7 @@ const setLanes = createRoute({
   tags,
   summary: 'Set the number of lanes',
   description: 'Deals the partitions to another number of lanes while the ingestion runs.',
-  request: { body: { required: true, content: { 'application/json': { schema: LanesSchema } } } },
+  request: { body: jsonBody(LanesSchema) },
   responses: {
     200: answer('The partitions are dealt anew.', LanesSchema),
     ...problemResponses(
@@ -135,7 +135,7 @@ const seek = createRoute({
   summary: 'Move the position of a partition',
   description:
     'Backwards reads again what was read: duplicates are recognised and skipped. Forwards leaves records out; the jump is kept in the books.',
-  request: { body: { required: true, content: { 'application/json': { schema: SeekSchema } } } },
+  request: { body: jsonBody(SeekSchema) },
   responses: {
     200: answer('The position has moved.', SoughtSchema),
     ...problemResponses(

@@ -8,6 +8,7 @@ import { identify, type ValidationContext } from '../../domain/validate.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
+import { jsonBody } from '../schemas.ts';
 import { existing, mustBeDone } from './dead-letters-refusals.ts';
 import { CorrectionSchema, IdSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
 import { decoded, maySeePersonalData, showWhole } from './dead-letters-view.ts';
@@ -36,7 +37,7 @@ const put = createRoute({
   request: {
     params: IdSchema,
     headers: VersionSchema,
-    body: { required: true, content: { 'application/json': { schema: CorrectionSchema } } },
+    body: jsonBody(CorrectionSchema),
   },
   responses: {
     200: shown,

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
+import { jsonBody } from '../schemas.ts';
 import { existing, mustBeDone, refusalOf } from './dead-letters-refusals.ts';
 import { IdSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
 import { showWhole } from './dead-letters-view.ts';
@@ -69,7 +70,7 @@ const discard = createRoute({
   tags,
   summary: 'Give a failed event up',
   description: 'For good: it is not tried again. The message, the reason and its place in the books are kept.',
-  request: { params: IdSchema, body: { required: true, content: { 'application/json': { schema: ReasonSchema } } } },
+  request: { params: IdSchema, body: jsonBody(ReasonSchema) },
   responses: {
     200: answer('The event as it is now.', WholeDeadLetterSchema),
     ...problemResponses(

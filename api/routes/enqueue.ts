@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
+import { jsonBody } from '../schemas.ts';
 
 const LONGEST_DELAY_MS = 30 * 86_400_000;
 
@@ -36,7 +37,7 @@ const enqueue = createRoute({
   summary: 'Ingest one message',
   description:
     'Reads the message from Kafka, after the delay, and ingests it like any other: one that is known already is skipped, one that failed is retried. Whether there is such a message is checked at once, and again when it is read. No position moves.',
-  request: { body: { required: true, content: { 'application/json': { schema: EnqueueSchema } } } },
+  request: { body: jsonBody(EnqueueSchema) },
   responses: {
     202: { description: 'It will be read.', content: { 'application/json': { schema: EnqueuedSchema } } },
     ...problemResponses(

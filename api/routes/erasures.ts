@@ -6,7 +6,7 @@ import type { ErasureSubject } from '../../domain/erasure.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { ErasureSchema, RequestSchema, SummarySchema, subjectOf } from './erasures-schemas.ts';
 
 /** How many of the latest erasures the list has. */
@@ -21,7 +21,7 @@ const requested = createRoute({
   summary: 'Erase a person or an organization',
   description:
     'Has a workflow find and delete or pseudonymize everything about them, and keeps them from being stored again. See docs/ERASURE.md.',
-  request: { body: { required: true, content: { 'application/json': { schema: RequestSchema } } } },
+  request: { body: jsonBody(RequestSchema) },
   responses: {
     202: answer('It has begun; /erasures/{id} has the proof once it is there.', z.object({ erasureId: z.uuid() })),
     ...problemResponses(

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { ReasonSchema } from './dead-letters-settle.ts';
 import { OrganizationIdSchema } from './retention.ts';
 
@@ -45,7 +45,7 @@ const place = createRoute({
   tags,
   summary: 'Keep all rows of an organization',
   description: 'From now on, whatever retention says. What is gone is gone.',
-  request: { params, body: { required: true, content: { 'application/json': { schema: ReasonSchema } } } },
+  request: { params, body: jsonBody(ReasonSchema) },
   responses: {
     200: answer('It is held.', HoldSchema),
     ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),

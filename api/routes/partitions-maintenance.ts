@@ -4,7 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 
 const LISTED = 30;
 
@@ -59,7 +59,7 @@ const maintain = createRoute({
   tags,
   summary: 'Maintain the partitions now',
   description: 'Does what the schedule does each day. One run at a time.',
-  request: { body: { required: true, content: { 'application/json': { schema: RequestSchema } } } },
+  request: { body: jsonBody(RequestSchema) },
   responses: {
     202: answer('It has begun.', z.object({ maintenanceId: z.string() })),
     ...problemResponses(

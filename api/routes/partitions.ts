@@ -4,7 +4,7 @@ import { PARTITIONED } from '../../activities/maintenance-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 
 export const TableSchema = z.enum(PARTITIONED).openapi({ example: 'crm_leads_staging' });
 
@@ -76,7 +76,7 @@ const create = createRoute({
   summary: 'Make the partitions of some days',
   description:
     'Of the configured interval: a month that one of the days is in is made whole, less what its neighbours have of it. Days that have a partition are left alone. Needed for nothing but bulk loads: lanes make what they need.',
-  request: { body: { required: true, content: { 'application/json': { schema: CreateSchema } } } },
+  request: { body: jsonBody(CreateSchema) },
   responses: {
     200: answer('How many there were to make.', z.object({ made: z.number().int() })),
     ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),
@@ -90,7 +90,7 @@ const detach = createRoute({
   summary: 'Archive one partition',
   description:
     'It leaves its table and stays in schema `analytics_archive`, where nothing deletes it but an erasure. Late events for its time then get a new one, or what the table’s rule says.',
-  request: { body: { required: true, content: { 'application/json': { schema: DetachSchema } } } },
+  request: { body: jsonBody(DetachSchema) },
   responses: {
     200: answer('Its name in `analytics_archive`.', z.object({ archivedAs: z.string() })),
     ...problemResponses(

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import {
   PlannedSchema,
@@ -23,10 +23,6 @@ const tags = ['Redrives'];
 
 /** Most redrives in a list. */
 const LISTED = 100;
-
-function jsonBody<S extends z.ZodType>(schema: S) {
-  return { required: true, content: { 'application/json': { schema } } };
-}
 
 const planned = createRoute({
   method: 'post',

@@ -28,7 +28,13 @@ const FilterSchema = z
   .strict()
   .openapi('ReplayFilter', { description: 'All of it must fit; events that do not are read over.' });
 
-const times = {
+const topicsAndTimes = {
+  topics: z
+    .array(topic)
+    .min(1)
+    .max(MAX_TOPICS)
+    .optional()
+    .openapi({ description: 'All that are ingested when left out.' }),
   from: utc.optional().openapi({ description: 'By the timestamps of the records in Kafka.' }),
   to: utc.optional().openapi({ description: 'Exclusive. The end as it is now when left out.' }),
 };
@@ -57,13 +63,7 @@ const ReplayShape = z
       .max(MAX_RANGES)
       .optional()
       .openapi({ description: 'Ranges of offsets; `to` is exclusive. Without a partition, all of the topic.' }),
-    topics: z
-      .array(topic)
-      .min(1)
-      .max(MAX_TOPICS)
-      .optional()
-      .openapi({ description: 'All that are ingested when left out.' }),
-    ...times,
+    ...topicsAndTimes,
     runId: z.uuid().optional().openapi({ description: 'Whatever an earlier run read: an ingestion_id.' }),
     mode: z.enum(['missing', 'restore', 'overwrite', 'dry-run']).default('missing').openapi({
       description:
@@ -133,13 +133,7 @@ const FilesShape = z
 const TopicsShape = z
   .object({
     source: z.literal('kafka'),
-    topics: z
-      .array(topic)
-      .min(1)
-      .max(MAX_TOPICS)
-      .optional()
-      .openapi({ description: 'All that are ingested when left out.' }),
-    ...times,
+    ...topicsAndTimes,
     order: z.enum(['oldest-first', 'newest-first']).default('oldest-first'),
     windowHours: z
       .number()

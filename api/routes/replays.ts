@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import {
   BackfillBodySchema,
@@ -24,10 +24,6 @@ const tags = ['Replays'];
 
 /** Most replays in a list. */
 const LISTED = 100;
-
-function jsonBody<S extends z.ZodType>(schema: S) {
-  return { required: true, content: { 'application/json': { schema } } };
-}
 
 const ASKED = [
   'invalid-request',

@@ -4,7 +4,7 @@ import type { PartitionedTable } from '../../activities/maintenance-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { TableSchema } from './partitions.ts';
 
 export const OrganizationIdSchema = z.string().min(1).max(100).openapi({ example: 'org-1' });
@@ -77,7 +77,7 @@ const put = createRoute({
   tags,
   summary: 'Decide how long rows are kept',
   description: 'Takes effect with the next maintenance. A dry run of it tells what would go.',
-  request: { body: { required: true, content: { 'application/json': { schema: PutSchema } } } },
+  request: { body: jsonBody(PutSchema) },
   responses: {
     200: answer('The rule.', RuleSchema),
     ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),

@@ -4,7 +4,7 @@ import type { Stream, StreamId, StreamState } from '../../activities/stream-port
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import type { ApiDeps } from '../ports.ts';
-import { answer } from '../schemas.ts';
+import { answer, jsonBody } from '../schemas.ts';
 import { ReasonSchema } from './dead-letters-settle.ts';
 
 const StreamSchema = z
@@ -81,7 +81,7 @@ const discard = createRoute({
     'The records stay in Kafka as long as its retention keeps them, but are not read again by themselves. The stream stays as it is.',
   request: {
     params: Params,
-    body: { required: true, content: { 'application/json': { schema: ReasonSchema } } },
+    body: jsonBody(ReasonSchema),
   },
   responses: {
     200: answer('What was given up.', DiscardedSchema),

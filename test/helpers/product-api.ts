@@ -17,10 +17,10 @@ export async function openProductApi(env: Record<string, string>) {
     for (const { run } of closing) await run();
   });
 
-  async function ask(method: string, path: string, body?: unknown): Promise<Response> {
+  async function ask(method: string, path: string, body?: unknown, operator = 'ann'): Promise<Response> {
     return fetch(`http://127.0.0.1:${api.port}/api/v1/crm-ingestion${path}`, {
       method,
-      headers: { 'x-operator': 'ann', ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: { 'x-operator': operator, ...(body !== undefined && { 'content-type': 'application/json' }) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
   }

@@ -1,15 +1,10 @@
 import { sql } from 'slonik';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { z } from 'zod';
-import { openApiServers } from '../../api/server.ts';
-import { startApi } from '../../api/start.ts';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
-import { createMetrics } from '../../platform/metrics.ts';
 import { produce } from '../helpers/lane-harness.ts';
 import { createProduct } from '../helpers/product.ts';
+import { openProductApi } from '../helpers/product-api.ts';
 import { ids, wireLead } from '../helpers/wire-leads.ts';
-import { recordingLogger } from '../unit/platform/recording-logger.ts';
 
 /** Older than the window for late events, until the window is as wide as that of WIDE. */
 const THREE_YEARS_AGO = Date.now() - 3 * 365 * 86_400_000;
@@ -31,22 +26,7 @@ export type ShownRedrive = z.infer<typeof redriveSchema>;
 export async function createRedriveHarness(env: Record<string, string> = {}) {
   const product = await createProduct({ partitions: 2, env: { BREAKER_PERCENT: '100', ...env } });
   const { pool, topics, schemaIds, kafka } = product;
-  const config = loadConfig({ ...product.env, ...WIDE, API_PORT: '0' }, EVENT_TYPES);
-  const logger = recordingLogger();
-  const { servers, closing } = openApiServers(config, logger);
-  const api = await startApi(config, servers, { logger, metrics: createMetrics() });
-  onTestFinished(async () => {
-    await api.close();
-    for (const { run } of closing) await run();
-  });
-
-  async function ask(method: string, path: string, body?: unknown, operator = 'ann'): Promise<Response> {
-    return fetch(`http://127.0.0.1:${api.port}/api/v1/crm-ingestion${path}`, {
-      method,
-      headers: { 'x-operator': operator, ...(body !== undefined && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-  }
+  const { ask, logger } = await openProductApi({ ...product.env, ...WIDE });
 
   async function shown(response: Response, status: number): Promise<ShownRedrive> {
     const body: unknown = await response.json();
