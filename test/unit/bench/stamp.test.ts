@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { idOf, stamped, stampedId } from '../../../bench/latency/stamp.ts';
+import { createEventEncoder } from '../../../scripts/lib/event-encoder.ts';
+import { createEventFactory } from '../../../scripts/lib/event-factory.ts';
+
+const encoder = createEventEncoder({ events: 1, leads: 2, contacts: 3, opportunities: 4 });
+const { role, event } = createEventFactory({
+  seed: 'stamp',
+  organizations: 1,
+  days: 1,
+  now: 1_767_225_600_000,
+}).eventAt(0);
+const value = encoder.encode(role, event);
+
+describe('stamped', () => {
+  it('finds the id where every schema has it', () => {
+    expect(idOf(value)).toBe(event.eventId);
+  });
+
+  it('changes the id and nothing else, in a copy', () => {
+    const copy = stamped(value, event.eventId, 3);
+    expect(copy).toEqual(encoder.encode(role, { ...event, eventId: stampedId(event.eventId, 3) }));
+    expect(idOf(value)).toBe(event.eventId);
+  });
+
+  it('refuses what does not begin with a UUID', () => {
+    expect(() => idOf(Buffer.from([0, 0, 0, 0, 1, 4, 0x61, 0x62]))).toThrow(/UUID/);
+  });
+});
+
+describe('stampedId', () => {
+  it('is a UUID of its own for each lap', () => {
+    const ids = Array.from({ length: 10_000 }, (_, lap) => stampedId(event.eventId, lap));
+    expect(new Set(ids).size).toBe(10_000);
+    expect(ids.every((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))).toBe(true);
+  });
+
+  it('lays the ids of a lap far apart, as random ones are', () => {
+    const firstDigits = Array.from({ length: 1_000 }, (_, lap) => stampedId(event.eventId, lap)[0]);
+    expect(new Set(firstDigits).size).toBe(16);
+  });
+});
