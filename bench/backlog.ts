@@ -1,5 +1,5 @@
-// The events of a run: generated and sent to Kafka once, and read back once into memory, so that every contestant writes
-// the very same.
+// The events of a run: generated and sent to Kafka once, and read back into memory for those contestants that write from
+// there, so that all write the very same.
 
 import { type IngestRules, prepareBatch } from '../activities/ingest.ts';
 import { fixedLateWindow } from '../activities/late-policies.ts';
@@ -13,6 +13,7 @@ import { EVENT_TYPES } from '../domain/events.ts';
 import type { TopicRole } from '../domain/schemas.ts';
 import { produceEvents } from '../scripts/lib/produce-events.ts';
 import { deal } from '../workflows/deal.ts';
+import type { Environment } from './environment.ts';
 
 export interface BacklogSettings {
   /** How many events. */
@@ -45,14 +46,13 @@ export interface BacklogLane {
 export interface Backlog {
   events: number;
   topics: Readonly<Record<TopicRole, string>>;
-  lanes: BacklogLane[];
   /** Deletes the topics. */
   close(): Promise<void>;
 }
 
 const LATE_WINDOW_MS = 730 * 86_400_000;
 
-/** Makes topics of names that end with `suffix`, fills them, and reads them as the lanes would. */
+/** Makes topics of names that end with `suffix`, and fills them. */
 export async function createBacklog(
   kafka: KafkaClient,
   registry: RegistryOptions,
@@ -71,20 +71,19 @@ export async function createBacklog(
   await admin.createTopics(names.map((topic) => ({ topic, partitions })));
   try {
     await produceEvents({ kafka, registry, topics, count, seed, days, now });
-    const lanes = await readLanes(kafka, registry, names, settings);
-    return { events: count, topics, lanes, close: () => admin.deleteTopics(names) };
+    return { events: count, topics, close: () => admin.deleteTopics(names) };
   } catch (error) {
     await admin.deleteTopics(names);
     throw error;
   }
 }
 
-async function readLanes(
-  kafka: KafkaClient,
-  registry: RegistryOptions,
-  topics: readonly string[],
-  { lanes, batchMaxRows, now }: BacklogSettings,
+/** The whole backlog in memory, as so many lanes would read it; fewer when there are fewer partitions. */
+export async function readLanes(
+  { kafka, registry, backlog, settings }: Pick<Environment, 'kafka' | 'registry' | 'backlog' | 'settings'>,
+  lanes: number,
 ): Promise<BacklogLane[]> {
+  const { batchMaxRows, now } = settings;
   const reader = createLogReader(kafka);
   const decoder = createEventDecoder(registry);
   const rules: IngestRules = {
@@ -119,9 +118,9 @@ async function readLanes(
   }
 
   try {
-    const dealt = deal(await reader.partitions(topics), lanes, []);
+    const dealt = deal(await reader.partitions(Object.values(backlog.topics)), lanes, []);
     const read: BacklogLane[] = [];
-    for (const partitions of dealt) read.push(await readLane(partitions));
+    for (const partitions of dealt.filter(({ length }) => length > 0)) read.push(await readLane(partitions));
     return read;
   } finally {
     reader.close();
@@ -138,5 +137,6 @@ function requireSound(delivery: Delivery): SoundDelivery {
   if (delivery.kind !== 'stage' && delivery.kind !== 'filtered') {
     throw new Error('a generated event was not found sound: mend the generator first');
   }
-  return delivery;
+  // What was decoded is all that the writer needs: the bytes would take most of the memory.
+  return { ...delivery, record: { ...delivery.record, value: null } };
 }

@@ -8,10 +8,10 @@ export function positive(text: string): number {
   return value;
 }
 
-/** Runs a command; what goes wrong is one line and the exit code 1. */
-export async function runCommand(program: Command): Promise<void> {
+/** Runs a command; what goes wrong is one line and the exit code 1. @param words what was typed behind its name */
+export async function runCommand(program: Command, words: readonly string[] = process.argv.slice(2)): Promise<void> {
   try {
-    await program.parseAsync();
+    await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

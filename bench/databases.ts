@@ -12,6 +12,8 @@ export interface Databases {
   /** Writes out to disk what is pending, so that nothing measured pays for what was before. */
   checkpoint(): Promise<void>;
   serverVersion(): Promise<string>;
+  /** Bytes of WAL that the server has written so far, of all databases. */
+  walBytes(): Promise<number>;
   /** Process id of the server, null unless it runs on this machine. */
   serverPid(): Promise<number | null>;
   /** Drops everything that was made. */
@@ -57,6 +59,10 @@ export async function openDatabases(serverUrl: string, prefix: string): Promise<
     async serverVersion() {
       const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
       return rows[0]?.server_version ?? '';
+    },
+    async walBytes() {
+      const { rows } = await client.query<{ bytes: string }>("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS bytes");
+      return Number(rows[0]?.bytes);
     },
     async serverPid() {
       if (!LOOPBACK.has(new URL(serverUrl).hostname)) return null;

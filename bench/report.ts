@@ -1,30 +1,17 @@
-// From rounds to what people read: a table and a block for RESULTS.md.
+// From rounds to what people read.
 import type { Measured, Round } from './rounds.ts';
 import { type Spread, spreadOf, spreadOfKnown } from './statistics.ts';
 
-export interface RunFacts {
-  /** As it was typed. */
-  command: string;
-  /** When, in ISO 8601. */
-  at: string;
-  /** Products with their versions. */
-  versions: readonly string[];
-  cores: number;
-  events: number;
-  /** Partitions of each topic. */
-  partitions: number;
-  lanes: number;
-  note: string | null;
-}
-
-/** What is compared with what; a ratio is left out when one of the two did not take part. */
-const RATIOS = [
+/** What is compared with what, and what is wanted; a ratio is left out when one of the two did not take part. */
+const RATIOS: ReadonlyArray<readonly [above: string, below: string, wanted?: number]> = [
+  ['same', 'peer', 1.25],
+  ['path', 'peer', 1],
+  ['path', 'writer', 0.75],
+  ['writer', 'copy', 0.6],
   ['path', 'copy'],
-  ['writer', 'copy'],
-  ['path', 'writer'],
-  ['path', 'peer'],
-  ['duplicates', 'path'],
-] as const;
+  ['path', 'same'],
+  ['duplicates', 'path', 1.5],
+];
 
 /** Above this share of the machine the figures are no longer the contestants' own. */
 const QUIET = 0.05;
@@ -36,39 +23,45 @@ export interface Ratio {
   name: string;
   /** Of the ratios of each round, so that drift between rounds cancels out. */
   spread: Spread;
+  /** The least that the median should be; null where nothing is promised. */
+  wanted: number | null;
 }
 
 /** The ratios of events per second, round by round. */
 export function ratiosOf(rounds: readonly Round[]): Ratio[] {
-  return RATIOS.flatMap(([above, below]) => {
+  return RATIOS.flatMap(([above, below, wanted = null]) => {
     const values = rounds.map(({ measured }) => {
       const [numerator, denominator] = [measured.get(above), measured.get(below)];
       return numerator === undefined || denominator === undefined ? null : rateOf(numerator) / rateOf(denominator);
     });
     const spread = spreadOfKnown(values);
-    return spread === null ? [] : [{ name: `${above} / ${below}`, spread }];
+    return spread === null ? [] : [{ name: `${above} / ${below}`, spread, wanted }];
   });
 }
 
-/** How much of the machine others used meanwhile, and what that means for the figures; null where it is unknown. */
-export function describeOthers(rounds: readonly Round[]): string | null {
-  const others = spreadOfKnown(rounds.map((round) => round.others));
+/**
+ * How much of the machine others used meanwhile, and what that means for the figures; null where it is unknown.
+ * @param parts shares of 0 to 1, one for each part of the run
+ */
+export function describeOthers(parts: ReadonlyArray<number | null>): string | null {
+  const others = spreadOfKnown(parts);
   if (others === null) return null;
-  const share = `Others used ${percent(others.median)} of the machine, at most ${percent(others.max)} in a round`;
+  const share = `Others used ${percent(others.median)} of the machine, at most ${percent(others.max)} at a time`;
   return others.max <= QUIET ? `${share}.` : `${share}: **it was not quiet, measure again.**`;
 }
 
-/** Both tables in Markdown, the ratios first. */
-export function renderTables(rounds: readonly Round[]): string {
-  return `${ratioTable(rounds)}\n\n${contestantTable(rounds)}`;
+/** What a comparison found, in Markdown: the ratios first. */
+export function renderComparison(rounds: readonly Round[]): string[] {
+  return [ratioTable(rounds), 'Valid within this run alone:', contestantTable(rounds)];
 }
 
 function ratioTable(rounds: readonly Round[]): string {
-  const rows = ratiosOf(rounds).map(({ name, spread }) => [
+  const rows = ratiosOf(rounds).map(({ name, spread, wanted }) => [
     name,
     ...[spread.min, spread.median, spread.max].map((ratio) => ratio.toFixed(2)),
+    wanted === null ? '–' : `≥ ${wanted.toFixed(2)}`,
   ]);
-  return table(['ratio of events/s', 'min', 'median', 'max'], rows);
+  return table(['ratio of events/s', 'min', 'median', 'max', 'wanted'], rows);
 }
 
 function contestantTable(rounds: readonly Round[]): string {
@@ -82,8 +75,9 @@ function contestantTable(rounds: readonly Round[]): string {
       name,
       ...[rate.min, rate.median, rate.max].map(whole),
       tenths(median(({ cpuPerMillion }) => cpuPerMillion)),
-      tenths(median(({ databaseCpuPerMillion }) => databaseCpuPerMillion)),
+      tenths(median(({ serverCpuPerMillion }) => serverCpuPerMillion.postgres)),
       peak === null ? '–' : whole(peak / MEBIBYTE),
+      whole(median(({ walPerEvent }) => walPerEvent)),
       whole(median(({ historyEvents }) => historyEvents)),
     ];
   });
@@ -93,29 +87,15 @@ function contestantTable(rounds: readonly Round[]): string {
     'own CPU s per million',
     'PostgreSQL CPU s per million',
     'peak RSS MiB',
+    'WAL B per event',
     'history events',
   ];
   return table(heads, rows);
 }
 
 /** As they are told everywhere, whichever a round began with. */
-const PLACES = ['copy', 'writer', 'path', 'duplicates', 'peer'];
+const PLACES = ['copy', 'writer', 'path', 'duplicates', 'same', 'peer'];
 const byPlace = (a: string, b: string) => PLACES.indexOf(a) - PLACES.indexOf(b);
-
-/** A dated block for RESULTS.md. */
-export function renderBlock(rounds: readonly Round[], facts: RunFacts): string {
-  const { command, at, versions, cores, events, partitions, lanes, note } = facts;
-  const paragraphs = [
-    `## ${at}${note === null ? '' : `: ${note}`}`,
-    `\`${command}\``,
-    ratioTable(rounds),
-    'Valid within this run alone:',
-    contestantTable(rounds),
-    `${whole(events)} events, ${partitions} partitions a topic, ${lanes} lanes, ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}; ${cores} cores; ${versions.join(', ')}.`,
-    describeOthers(rounds),
-  ];
-  return `${paragraphs.filter((paragraph) => paragraph !== null).join('\n\n')}\n`;
-}
 
 /** As the formatter of this repository lays Markdown tables out: words to the left, numbers to the right. */
 export function table(heads: readonly string[], rows: readonly string[][]): string {

@@ -13,10 +13,16 @@ export interface Measurement {
   historyEvents: number | null;
 }
 
+/** Gives a database like that of a measured run. */
+export type FreshDatabase = () => Promise<string>;
+
 export interface Contestant {
   name: string;
-  /** How often it writes unmeasured before the first round, for what compiles while it runs. */
-  warmUps: number;
+  /**
+   * Writes unmeasured before the first round: what compiles while it runs does so, and what can be chosen is chosen.
+   * @returns what was chosen, in words that follow the name; null where there was nothing to choose
+   */
+  warmUp?(fresh: FreshDatabase, signal: AbortSignal): Promise<string | null>;
   /**
    * Writes all events.
    * @param databaseUrl a migrated database with the partitions that the events need, without rows

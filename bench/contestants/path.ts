@@ -14,13 +14,12 @@ import { startChild } from './child.ts';
 import { assertWritten, type Contestant, type Measurement } from './contestant.ts';
 import { untilWritten } from './progress.ts';
 
-const WORKER = fileURLToPath(new URL('../../workers/worker.ts', import.meta.url));
+export const WORKER = fileURLToPath(new URL('../../workers/worker.ts', import.meta.url));
 
 /** The worker reads the backlog into an empty database. */
 export function createPath(environment: Environment): Contestant {
   return {
     name: 'path',
-    warmUps: 0,
     async run(databaseUrl, signal) {
       const { measurement, books } = await ingest('path', environment, databaseUrl, signal);
       assertWritten('path', books.stored, environment.backlog.events);
@@ -33,7 +32,6 @@ export function createPath(environment: Environment): Contestant {
 export function createDuplicates(environment: Environment): Contestant {
   return {
     name: 'duplicates',
-    warmUps: 0,
     async run(databaseUrl, signal) {
       const { measurement, books } = await ingest('duplicates', environment, databaseUrl, signal);
       assertWritten('duplicates', books.skipped, environment.backlog.events);
@@ -49,14 +47,14 @@ async function ingest(
   signal: AbortSignal,
 ): Promise<{ measurement: Measurement; books: Books }> {
   const consumerGroup = `bench-${name}-${randomUUID().slice(0, 8)}`;
-  const { temporal, namespace, logs, backlog } = environment;
-  const { events, topics, lanes } = backlog;
+  const { temporal, namespace, logs, backlog, settings: wanted } = environment;
+  const { events, topics } = backlog;
   const env = workerEnv(environment, databaseUrl, consumerGroup);
   const { ingestion } = loadConfig(env, EVENT_TYPES);
   const settings: IngestionSettings = {
     consumerGroup,
     topics: Object.values(topics),
-    lanes: lanes.length,
+    lanes: wanted.lanes,
     startPosition: 'earliest',
     outOfRange: 'fail',
     sliceMs: ingestion.sliceMs,
@@ -102,6 +100,7 @@ export function workerEnv(
     KAFKA_CONSUMER_GROUP_ID: consumerGroup,
     SCHEMA_REGISTRY_URL: servers.SCHEMA_REGISTRY_URL,
     DATABASE_URL: databaseUrl,
+    REDIS_URL: servers.REDIS_URL,
     TEMPORAL_ADDRESS: servers.TEMPORAL_ADDRESS,
     TEMPORAL_NAMESPACE: namespace,
     CRM_EVENTS_TOPIC: topics.events,

@@ -3,15 +3,21 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { peakRssBytes } from '../machine.ts';
 import type { Connect } from '../peer/connect.ts';
-import { PEER_TABLE } from '../peer/table.ts';
+import { flatRows, flatSpan } from '../peer/table.ts';
 import type { Contestant } from './contestant.ts';
 import { untilWritten } from './progress.ts';
 
+/** A JVM that has just started is about half as fast. */
+const WARM_UPS = 2;
+
 /** @param topic holds the events as flat records */
 export function createPeer(connect: Connect, topic: string, expected: number): Contestant {
-  return {
+  const peer: Contestant = {
     name: 'peer',
-    warmUps: 2, // a JVM that has just started is about half as fast
+    async warmUp(fresh, signal) {
+      for (let pass = 0; pass < WARM_UPS; pass += 1) await peer.run(await fresh(), signal);
+      return null;
+    },
     async run(databaseUrl, signal) {
       const database = new pg.Client({ connectionString: databaseUrl });
       await database.connect();
@@ -21,14 +27,14 @@ export function createPeer(connect: Connect, topic: string, expected: number): C
         const cpuPerMillion = await untilWritten({
           name: 'peer',
           pid: connect.pid,
-          written: () => rowsOf(database),
+          written: () => flatRows(database),
           pollMs: 500, // it counts all rows
           expected,
           signal,
           assertAlive: () => connect.assertRunningWell(name),
         });
         return {
-          ...(await span(database)),
+          ...(await flatSpan('peer', database)),
           cpuPerMillion,
           peakRssBytes: peakRssBytes(connect.pid),
           historyEvents: null,
@@ -39,22 +45,5 @@ export function createPeer(connect: Connect, topic: string, expected: number): C
       }
     },
   };
-}
-
-async function rowsOf(database: pg.Client): Promise<number> {
-  const { rows } = await database.query<{ count: string }>(`SELECT count(*) FROM ${PEER_TABLE}`);
-  return Number(rows[0]?.count);
-}
-
-/** Rows and time between the beginnings of the first and of the last transaction. */
-async function span(database: pg.Client): Promise<{ events: number; seconds: number }> {
-  const { rows } = await database.query<{ events: string; seconds: string }>(`
-    WITH bounds AS (SELECT min(processed_at) AS first, max(processed_at) AS last FROM ${PEER_TABLE})
-    SELECT count(*) FILTER (WHERE processed_at < last) AS events, extract(epoch FROM last - first) AS seconds
-    FROM ${PEER_TABLE}, bounds GROUP BY first, last`);
-  const [found] = rows;
-  if (found === undefined || Number(found.seconds) === 0) {
-    throw new Error('peer: fewer than two transactions, too few events to tell a rate');
-  }
-  return { events: Number(found.events), seconds: Number(found.seconds) };
+  return peer;
 }

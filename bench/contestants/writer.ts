@@ -1,33 +1,45 @@
-// Our own write alone: ledger, staging, events log, positions and chain, fed from memory as the lanes would feed it.
+// Our own write alone: ledger, staging, events log, positions and chain, fed from memory.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { Batch, ClaimedRange, LaneStore } from '../../activities/ports.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { createStore } from '../../adapters/postgres/store.ts';
-import type { Backlog, BacklogLane } from '../backlog.ts';
+import type { BacklogLane } from '../backlog.ts';
 import { type Books, readBooks } from './books.ts';
-import { assertWritten, type Contestant } from './contestant.ts';
+import { bestConnections, dealOut, describeChoice } from './connections.ts';
+import { assertWritten, type Contestant, type Measurement } from './contestant.ts';
 
 const APPLICATION_NAME = 'crm-bench';
 const SCOPE = 'bench-writer';
 
-/** The writer with one connection for each lane. */
-export function createWriter({ lanes, events: expected }: Backlog): Contestant {
+/** @param candidates numbers of connections, of which the best is taken */
+export function createWriter(
+  lanes: readonly BacklogLane[],
+  expected: number,
+  candidates: readonly number[],
+): Contestant {
+  let connections = candidates[0] ?? 1;
+
+  async function write(databaseUrl: string, count: number): Promise<Measurement> {
+    const cpuSeconds = await writeLanes(databaseUrl, dealOut(lanes, count));
+    const { stored, events, seconds } = await booksOf(databaseUrl);
+    assertWritten('writer', stored, expected);
+    const cpuPerMillion = (cpuSeconds / expected) * 1_000_000;
+    return { events, seconds, cpuPerMillion, peakRssBytes: null, historyEvents: null };
+  }
+
   return {
     name: 'writer',
-    warmUps: 1,
-    async run(databaseUrl) {
-      const cpuSeconds = await writeLanes(databaseUrl, lanes);
-      const { stored, events, seconds } = await booksOf(databaseUrl);
-      assertWritten('writer', stored, expected);
-      const cpuPerMillion = (cpuSeconds / expected) * 1_000_000;
-      return { events, seconds, cpuPerMillion, peakRssBytes: null, historyEvents: null };
+    async warmUp(fresh, signal) {
+      connections = await bestConnections(candidates, fresh, write, signal);
+      return describeChoice(connections, candidates);
     },
+    run: (databaseUrl) => write(databaseUrl, connections),
   };
 }
 
 /** @returns CPU seconds of this process */
-async function writeLanes(databaseUrl: string, lanes: readonly BacklogLane[]): Promise<number> {
+async function writeLanes(databaseUrl: string, shares: ReadonlyArray<readonly BacklogLane[]>): Promise<number> {
   const open = (poolSize: number) =>
     createDatabasePool({ url: databaseUrl, ca: null, poolSize, applicationName: APPLICATION_NAME });
   const pool = await open(2);
@@ -37,10 +49,12 @@ async function writeLanes(databaseUrl: string, lanes: readonly BacklogLane[]): P
     const runId = randomUUID();
     await store.runs.start({ runId, kind: 'live', scope: SCOPE });
     const prepared: Array<{ store: LaneStore; batches: Batch[] }> = [];
-    for (const lane of lanes) {
+    for (const share of shares) {
       const laneStore = await store.openLane();
       opened.push(laneStore);
-      prepared.push({ store: laneStore, batches: await claimBatches(laneStore, lane, runId) });
+      const batches: Batch[] = [];
+      for (const lane of share) batches.push(...(await claimBatches(laneStore, lane, runId)));
+      prepared.push({ store: laneStore, batches });
     }
     const before = process.cpuUsage();
     await Promise.all(prepared.map(writeAll));

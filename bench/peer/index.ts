@@ -1,44 +1,48 @@
 // The rival, set up beside ours: its software, topic, table and process.
 import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
-import type { Contestant } from '../contestants/contestant.ts';
-import { createPeer } from '../contestants/peer.ts';
 import type { Environment } from '../environment.ts';
-import { startConnect } from './connect.ts';
+import type { Closing, Servers } from '../servers.ts';
+import { type Connect, startConnect } from './connect.ts';
 import { installPeer } from './install.ts';
-import { createPeerTable } from './table.ts';
+import { createPeerTable, PEER } from './table.ts';
 import { fillPeerTopic } from './topic.ts';
-
-/** Name of the template with its table. */
-export const PEER = 'peer';
 
 /** Connect's own default, with the offset of the instance. */
 const REST_PORT = 18_083;
 
-/** Runs `work` with the rival beside it, and takes it away again. */
-export async function withPeer<T>(
-  { id, kafka, registry, servers, databases, settings, logs }: Environment,
+/**
+ * Sends the same events as flat records to a topic of their own, and makes the template of the table for them.
+ * @param closing gets what takes the topic away again
+ * @returns the topic
+ */
+export async function openPeerTopic(
+  { id, kafka, registry, databases, settings }: Environment,
   log: (line: string) => void,
-  work: (peer: Contestant) => Promise<T>,
-): Promise<T> {
-  const installed = await installPeer(log);
+  closing: Closing,
+): Promise<string> {
   await databases.template(PEER, (url) => createPeerTable(url, settings.from, settings.now));
   const topic = `crm.peer.bench-${id}`;
-  log(`peer: sending the same ${settings.events} events to its topic, starting Kafka Connect …`);
-  try {
-    await fillPeerTopic(kafka, registry, topic, settings);
-    const connect = await startConnect({
-      installed,
-      brokers: servers.KAFKA_BROKERS,
-      registryUrl: new URL('/apis/registry/v2', servers.SCHEMA_REGISTRY_URL).href,
-      port: REST_PORT,
-      dir: logs,
-    });
-    try {
-      return await work(createPeer(connect, topic, settings.events));
-    } finally {
-      await connect.stop();
-    }
-  } finally {
-    await createKafkaAdmin(kafka).deleteTopics([topic]);
-  }
+  closing.push(() => createKafkaAdmin(kafka).deleteTopics([topic]));
+  log('sending the same events as flat records …');
+  await fillPeerTopic(kafka, registry, topic, settings);
+  return topic;
+}
+
+/** Installs and starts Kafka Connect. @param closing gets what stops it again */
+export async function openConnect(
+  { servers, logs }: Pick<Servers, 'servers' | 'logs'>,
+  log: (line: string) => void,
+  closing: Closing,
+): Promise<Connect> {
+  const installed = await installPeer(log);
+  log('starting Kafka Connect …');
+  const connect = await startConnect({
+    installed,
+    brokers: servers.KAFKA_BROKERS,
+    registryUrl: new URL('/apis/registry/v2', servers.SCHEMA_REGISTRY_URL).href,
+    port: REST_PORT,
+    dir: logs,
+  });
+  closing.push(() => connect.stop());
+  return connect;
 }

@@ -5,7 +5,12 @@ import { installOnce } from '../../stack/cache.ts';
 import { run, withProgress } from '../../stack/command.ts';
 import { type Artifact, copyArtifacts } from '../../stack/maven.ts';
 
-export const PEER_VERSIONS = { connect: '4.3.1', sink: '3.6.0.Final', converter: '2.6.13.Final' };
+const PEER_VERSIONS = { connect: '4.3.1', sink: '3.6.0.Final', converter: '2.6.13.Final' };
+
+const { connect, sink, converter } = PEER_VERSIONS;
+
+/** What it is, for people. */
+export const PEER_TITLE = `Kafka Connect ${connect}, Debezium JDBC sink ${sink}, Apicurio converter ${converter}`;
 
 const WORKER: Artifact[] = [
   { group: 'org.apache.kafka', name: 'connect-runtime', version: PEER_VERSIONS.connect },

@@ -33,7 +33,21 @@ const FLAT_EVENT: AvroRecord = {
   ],
 };
 
-/** Makes and fills the rival's topic. */
+/** A flat record as it is read. */
+export interface FlatEvent {
+  event_id: string;
+  event_type: string;
+  organization_id: string;
+  /** Epoch milliseconds. */
+  event_timestamp: number;
+  source: string | null;
+  version: string | null;
+  correlation_id: string | null;
+  /** JSON. */
+  data: string;
+}
+
+/** Makes and fills the topic of the rival and of `same`. */
 export async function fillPeerTopic(
   kafka: KafkaClient,
   registry: RegistryOptions,
@@ -63,9 +77,7 @@ function encode(
   schemaId: number,
   event: ReturnType<ReturnType<typeof createEventFactory>['eventAt']>['event'],
 ): Buffer {
-  const header = Buffer.alloc(MAGIC_AND_ID_BYTES);
-  header.writeInt32BE(schemaId, 1);
-  const body = type.toBuffer({
+  const flat: FlatEvent = {
     event_id: event.eventId,
     event_type: event.eventType,
     organization_id: event.organizationId,
@@ -74,6 +86,8 @@ function encode(
     version: event.metadata?.version ?? null,
     correlation_id: event.metadata?.correlationId ?? null,
     data: JSON.stringify(event.data),
-  });
-  return Buffer.concat([header, body]);
+  };
+  const header = Buffer.alloc(MAGIC_AND_ID_BYTES);
+  header.writeInt32BE(schemaId, 1);
+  return Buffer.concat([header, type.toBuffer(flat)]);
 }
