@@ -2,39 +2,37 @@
  * Turns a batch into columns, the form in which one statement takes thousands of rows (`unnest`). Part of the hot path:
  * one pass, no intermediate objects.
  */
-import { randomUUID } from 'node:crypto';
 import type { Batch, Delivery, ParkReason } from '../../activities/ports.ts';
 import { FIRST_RETRY_MS } from '../../domain/backoff.ts';
 import { statusOf } from '../../domain/failures.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
 
-/** Numbers, and texts that are numbers or ids of our own making. */
-type Plain = Array<string | number | null>;
+type Numbers = Array<number | null>;
 type Texts = Array<string | null>;
 
 interface StagedColumns {
   /** Ties a row to its delivery, counted from 1. */
-  ord: Plain;
+  ord: Numbers;
   /** Epoch milliseconds, as all times here. */
-  createdAt: Plain;
-  updatedAt: Plain;
+  createdAt: Numbers;
+  updatedAt: Numbers;
   metadata: Texts;
 }
 
 export interface BatchColumns {
   deliveries: {
-    slice: Plain;
-    offset: Plain;
+    /** Counted from 1. */
+    ord: Numbers;
+    slice: Numbers;
+    offset: Numbers;
     status: Texts;
     eventId: Texts;
     eventType: Texts;
     organizationId: Texts;
-    eventTimestamp: Plain;
-    entity: Plain;
-    contentHash: Plain;
-    schemaId: Plain;
-    /** The log row's id, and the staging row's where the delivery is staged: they can be joined by it. */
-    id: Plain;
+    eventTimestamp: Numbers;
+    entity: Numbers;
+    contentHash: Array<bigint | null>;
+    schemaId: Numbers;
     error: Texts;
   };
   leads: StagedColumns & {
@@ -47,7 +45,7 @@ export interface BatchColumns {
     title: Texts;
     source: Texts;
     status: Texts;
-    score: Plain;
+    score: Numbers;
     assignedTo: Texts;
   };
   contacts: StagedColumns & {
@@ -68,18 +66,18 @@ export interface BatchColumns {
     amount: Texts;
     currency: Texts;
     stage: Texts;
-    probability: Plain;
-    expectedCloseDate: Plain;
+    probability: Numbers;
+    expectedCloseDate: Numbers;
   };
   rejected: {
-    ord: Plain;
+    ord: Numbers;
     code: Texts;
     sqlstate: Texts;
     field: Texts;
     /** Epoch milliseconds, null for a dead letter. */
-    nextAttempt: Plain;
-    recordTimestamp: Plain;
-    schemaId: Plain;
+    nextAttempt: Numbers;
+    recordTimestamp: Numbers;
+    schemaId: Numbers;
     key: Texts;
     value: Texts;
     headers: Texts;
@@ -138,6 +136,7 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
     }
     ord += 1;
     const { event } = delivery;
+    all.ord.push(ord);
     all.slice.push(delivery.slice + 1);
     all.offset.push(delivery.record.offset);
     all.eventId.push(event.eventId ?? null);
@@ -145,7 +144,6 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
     all.organizationId.push(event.organizationId ?? null);
     all.eventTimestamp.push(logTimestamp(delivery));
     all.schemaId.push(delivery.schemaId);
-    all.id.push(randomUUID());
     if (delivery.kind === 'passed') {
       all.status.push(delivery.reason);
       all.entity.push(null);
@@ -164,7 +162,7 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
       continue;
     }
     all.entity.push(ENTITY_NUMBER[delivery.event.entity]);
-    all.contentHash.push(delivery.event.contentHash);
+    all.contentHash.push(BigInt(delivery.event.contentHash));
     all.error.push(null);
     if (delivery.kind === 'filtered') {
       all.status.push('filtered');
@@ -191,6 +189,7 @@ function emptyColumns(slices: number): BatchColumns {
   const person = () => ({ firstName: [], lastName: [], email: [], phone: [], company: [], title: [], leadId: [] });
   return {
     deliveries: {
+      ord: [],
       slice: [],
       offset: [],
       status: [],
@@ -201,7 +200,6 @@ function emptyColumns(slices: number): BatchColumns {
       entity: [],
       contentHash: [],
       schemaId: [],
-      id: [],
       error: [],
     },
     leads: { ...staged(), ...person(), source: [], status: [], score: [], assignedTo: [] },

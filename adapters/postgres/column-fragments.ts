@@ -1,15 +1,37 @@
 /** Columns as array parameters, the form in which `unnest` takes thousands of rows in one statement. */
-import { sql } from 'slonik';
-import { plainArray, textArray } from './array-literal.ts';
+import { type FragmentSqlToken, sql } from 'slonik';
+import {
+  dateArray,
+  int4Array,
+  int8Array,
+  jsonbArray,
+  newUuidArray,
+  textArray,
+  timestampArray,
+} from './binary-array.ts';
 
-/** Numbers, and texts that are numbers, times or ids of our own making. */
-type Plain = ReadonlyArray<string | number | null>;
+type Values<Value> = ReadonlyArray<Value | null>;
 
-export const ints = (values: Plain) => sql.fragment`${plainArray(values)}::int4[]`;
-export const bigints = (values: Plain) => sql.fragment`${plainArray(values)}::int8[]`;
-export const uuids = (values: Plain) => sql.fragment`${plainArray(values)}::uuid[]`;
-export const texts = (values: ReadonlyArray<string | null>) => sql.fragment`${textArray(values)}::text[]`;
-
+export const ints = (values: Values<number>) => sql.fragment`${sql.binary(int4Array(values))}::int4[]`;
+export const bigints = (values: Values<number | bigint>) => sql.fragment`${sql.binary(int8Array(values))}::int8[]`;
+export const texts = (values: Values<string>) => sql.fragment`${sql.binary(textArray(values))}::text[]`;
+/** @param values texts of JSON */
+export const jsonbs = (values: Values<string>) => sql.fragment`${sql.binary(jsonbArray(values))}::jsonb[]`;
+/** @param values days since 1970-01-01 */
+export const dates = (values: Values<number>) => sql.fragment`${sql.binary(dateArray(values))}::date[]`;
 /** Epoch milliseconds, as a parameter that the planner can prune partitions by. */
-export const instants = (values: readonly number[]) =>
-  sql.fragment`${textArray(values.map((value) => new Date(value).toISOString()))}::timestamptz[]`;
+export const instants = (values: Values<number>) => sql.fragment`${sql.binary(timestampArray(values))}::timestamptz[]`;
+export const newUuids = (count: number) => sql.fragment`${sql.binary(newUuidArray(count))}::uuid[]`;
+
+const COMMA = sql.fragment`, `;
+
+/**
+ * Columns of equal length as rows, for a FROM clause. `unnest(a, b, …)` there would copy each column into a store of
+ * its own first; in a SELECT list all advance together, row by row, at half the price.
+ */
+export function rowsOf(columns: Readonly<Record<string, FragmentSqlToken>>): FragmentSqlToken {
+  const unnested = Object.entries(columns).map(
+    ([name, column]) => sql.fragment`unnest(${column}) AS ${sql.identifier([name])}`,
+  );
+  return sql.fragment`(SELECT ${sql.join(unnested, COMMA)})`;
+}

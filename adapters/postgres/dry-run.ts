@@ -69,7 +69,7 @@ async function compare(
     delivery AS MATERIALIZED (
       SELECT ${DELIVERY_COLUMNS}, s.source_id, s.partition,
         row_number() OVER (PARTITION BY d.event_id ORDER BY d.ord) AS turn
-      FROM ${deliveryRows(batch)}
+      FROM ${deliveryRows(batch)} d
       JOIN slice s ON s.slice = d.slice
     ),
     judged AS (
@@ -89,7 +89,7 @@ async function compare(
           CASE WHEN s.organization_id IS DISTINCT FROM d.organization_id THEN 'organization_id' END,
           ${sql.join(differing, sql.fragment`, `)}
         ]::text[], NULL) AS columns
-      FROM ${staging.source(batch)}
+      FROM ${staging.source(batch)} i
       JOIN delivery d ON d.ord = i.ord
       LEFT JOIN LATERAL (
         SELECT known.* FROM analytics.crm_event_ledger known WHERE known.event_id = d.event_id OFFSET 0

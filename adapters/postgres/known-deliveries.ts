@@ -63,7 +63,7 @@ function lookUp(connection: DatabasePoolConnection, { deliveries, slices }: Batc
       ), '{}') AS conflicts
     FROM unnest(
       ${ints(indexes)}, ${texts(staged.map(({ event }) => event.eventId))},
-      ${texts(staged.map(({ event }) => event.organizationId))}, ${bigints(staged.map(({ event }) => event.contentHash))},
+      ${texts(staged.map(({ event }) => event.organizationId))}, ${bigints(staged.map(({ event }) => BigInt(event.contentHash)))},
       ${ints(staged.map(({ slice }) => range(slice)?.sourceId ?? null))},
       ${ints(staged.map(({ slice }) => range(slice)?.partition ?? null))},
       ${bigints(staged.map(({ record }) => record.offset))}

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type Batch, type BatchSlice, WriteError } from '../../activities/ports.ts';
 import type { BatchColumns } from './batch-columns.ts';
 import { bigints, ints } from './column-fragments.ts';
+import { newSteps } from './new-steps.ts';
 import { CORRECTED_STEP, type Rewriting, rewritingSteps } from './rewriting-steps.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import { EVERY_DELIVERY, loggedStep, stagingSteps, WHAT_CHANGED } from './staging-steps.ts';
@@ -20,14 +21,13 @@ export interface Reading {
   writing(columns: BatchColumns): Writing;
 }
 
-/** The steps from `delivery` on, with `outcome` among them, and what the statement asks of them. */
+/** The steps from `delivery` on, and what the statement asks of them. */
 export interface Writing {
   steps: FragmentSqlToken[];
-  /** Ids that are new in the ledger. */
-  won: FragmentSqlToken;
-  staged: FragmentSqlToken;
-  /** Failed events that are new. */
-  kept: FragmentSqlToken;
+  /** What became of the deliveries: by slice, event type, status, reason and whether they had failed before. */
+  counted: FragmentSqlToken;
+  /** Raises unless what was written adds up. */
+  balanced: FragmentSqlToken;
   retries: FragmentSqlToken;
   /** Rows written again, of slice `s`. */
   changed: FragmentSqlToken;
@@ -36,11 +36,23 @@ export interface Writing {
 const NONE = sql.fragment`0`;
 const NO_RETRIES = sql.fragment`'[]'::jsonb`;
 
+/** The quickest way, for a batch whose events are all new. */
+export function newReading({ runId, mode }: Batch): Reading {
+  return { ...firstReading({ runId, mode }), writing: (columns) => newSteps(columns, runId) };
+}
+
+/** Whether a batch was refused because the ledger has one of its ids, or the batch has it twice. */
+export function isNotNew(error: unknown): boolean {
+  return (
+    error instanceof WriteError && error.code === '23505' && /^crm_event_ledger.*_pkey$/.test(error.constraint ?? '')
+  );
+}
+
 /**
  * That a delivery has its row in the log or has failed before takes a seek or a second reader, so the batch is first
  * written as if none had: looking for a conflict costs each row of the log a speculative insertion.
  */
-export function firstReading({ runId, mode }: Batch): Reading {
+export function firstReading({ runId, mode }: Pick<Batch, 'runId' | 'mode'>): Reading {
   return {
     claim: sql.fragment`
       first_read AS MATERIALIZED (
@@ -97,9 +109,8 @@ export function rewriting({ runId }: Batch, how: Rewriting): Reading {
     knownJoin: sql.fragment`LEFT JOIN corrected c ON c.slice = d.slice AND c."offset" = d."offset"`,
     writing: (columns) => ({
       steps: rewritingSteps(columns, runId, how),
-      won: NONE,
-      staged: NONE,
-      kept: NONE,
+      counted: COUNTED_OUTCOMES,
+      balanced: balancedOutcomes(NONE, NONE, NONE),
       retries: NO_RETRIES,
       changed: sql.fragment`COALESCE((SELECT c.rows FROM changed c WHERE c.slice = s.slice), 0)`,
     }),
@@ -131,12 +142,35 @@ function ingesting(
   const kept = fails ? [keptStep(runId)] : [];
   return {
     steps: [...staging.steps, ...rejection, ...kept, ...settling, logged],
-    won: sql.fragment`(SELECT count(*) FROM won)`,
-    staged: staging.staged,
-    kept: fails ? sql.fragment`(SELECT count(*) FROM kept)` : NONE,
+    counted: COUNTED_OUTCOMES,
+    balanced: balancedOutcomes(
+      sql.fragment`(SELECT count(*) FROM won)`,
+      staging.staged,
+      fails ? sql.fragment`(SELECT count(*) FROM kept)` : NONE,
+    ),
     retries: fails ? sql.fragment`(SELECT ${RETRIES} FROM kept WHERE status = 'failed')` : NO_RETRIES,
     changed: NONE,
   };
+}
+
+const COUNTED_OUTCOMES = sql.fragment`
+  SELECT slice, event_type, status, reason, failed_id IS NOT NULL AS before, count(*) AS events
+  FROM outcome
+  GROUP BY slice, event_type, status, reason, before
+`;
+
+/**
+ * @param won ids that are new in the ledger
+ * @param kept failed events that are new
+ */
+function balancedOutcomes(won: FragmentSqlToken, staged: FragmentSqlToken, kept: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`(
+    SELECT analytics.crm_assert_written(
+      COALESCE(sum(events) FILTER (WHERE reason = 'unresolved'), 0)::bigint, ${won}, ${staged},
+      COALESCE(sum(events) FILTER (WHERE status IN ('failed', 'dead') AND NOT before), 0)::bigint, ${kept}
+    )
+    FROM counted
+  )`;
 }
 
 /** Where the log has the deliveries of the slices that have failed before. */

@@ -91,7 +91,7 @@ const loggedId = ({ deliveries }: BatchColumns) => sql.fragment`
     FROM analytics.crm_events_log log
     WHERE log.topic = d.topic AND log.partition = d.partition AND log."offset" = d."offset"
       AND log.event_timestamp = d.event_timestamp AND log.topic_incarnation = d.incarnation
-      AND log.event_timestamp = ANY (${instants([...new Set(deliveries.eventTimestamp.map(Number))])})
+      AND log.event_timestamp = ANY (${instants([...new Set(deliveries.eventTimestamp)])})
     OFFSET 0
   ) log ON true
 `;
@@ -160,7 +160,7 @@ function takeOutStep(
   return sql.fragment`
     ${oldName(name)} AS (
       DELETE FROM ${sql.identifier(['analytics', table])} s
-      USING outcome d, ${staging.source(batch)}
+      USING outcome d, ${staging.source(batch)} i
       WHERE d.again AND i.ord = d.ord AND s.event_id = d.event_id AND s.event_timestamp = d.staged_at
         AND s.event_id = ANY (${ids}) AND s.event_timestamp = ANY (${instants(stagedAt)})
         AND (s.event_timestamp, s.organization_id, s.event_type, ${sql.join(stored, COMMA)}) IS DISTINCT FROM

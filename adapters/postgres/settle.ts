@@ -80,7 +80,7 @@ function settleStatement({ runId, cause, suppression, redriveId, deliveries }: S
     ),
     delivery AS MATERIALIZED (
       SELECT ${DELIVERY_COLUMNS}, c.failed_id, w.source_id, w.topic, w.incarnation, w.partition
-      FROM ${deliveryRows(columns)}
+      FROM ${deliveryRows(columns)} d
       JOIN wanted w ON w.ord = d.slice
       LEFT JOIN claimed c ON c.failed_id = w.failed_id
       WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL

@@ -9,29 +9,36 @@
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { bigints, ints, texts, uuids } from './column-fragments.ts';
+import { bigints, instants, ints, newUuids, rowsOf, texts } from './column-fragments.ts';
 import { fillStep, tablesOf } from './staging-tables.ts';
 
-/** The deliveries as rows `d`, `ord` counted from 1. */
+/**
+ * The deliveries as rows. A delivery's `id` is that of its log row, and of its staging row where
+ * it is staged: they can be joined by it.
+ */
 export function deliveryRows({ deliveries: d }: BatchColumns): FragmentSqlToken {
-  return sql.fragment`
-    unnest(
-      ${ints(d.slice)}, ${bigints(d.offset)}, ${texts(d.status)}, ${texts(d.eventId)}, ${texts(d.eventType)},
-      ${texts(d.organizationId)}, ${bigints(d.eventTimestamp)}, ${ints(d.entity)}, ${bigints(d.contentHash)},
-      ${ints(d.schemaId)}, ${uuids(d.id)}, ${texts(d.error)}
-    ) WITH ORDINALITY AS d(
-      slice, "offset", status, event_id, event_type, organization_id, event_ms, entity, content_hash, schema_id, id, error,
-      ord
-    )
-  `;
+  return rowsOf({
+    ord: ints(d.ord),
+    slice: ints(d.slice),
+    offset: bigints(d.offset),
+    status: texts(d.status),
+    event_id: texts(d.eventId),
+    event_type: texts(d.eventType),
+    organization_id: texts(d.organizationId),
+    event_timestamp: instants(d.eventTimestamp),
+    entity: ints(d.entity),
+    content_hash: bigints(d.contentHash),
+    schema_id: ints(d.schemaId),
+    id: newUuids(d.ord.length),
+    error: texts(d.error),
+  });
 }
 
-/** What the steps below read of those rows, beside where each came from. */
+/** What the steps below read of those rows as `d`, beside where each came from. */
 export const DELIVERY_COLUMNS = sql.fragment`
   d.ord, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
-  d.organization_id COLLATE "C" AS organization_id,
-  to_timestamp(d.event_ms::double precision / 1000) AS event_timestamp, d.entity, d.content_hash, d.schema_id,
-  d.id, d.error
+  d.organization_id COLLATE "C" AS organization_id, d.event_timestamp, d.entity, d.content_hash, d.schema_id, d.id,
+  d.error
 `;
 
 /**

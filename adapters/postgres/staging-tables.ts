@@ -1,7 +1,7 @@
 /** The three staging tables: what the columns of each are filled with. What they have in common is in staging-steps.ts. */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { bigints, ints, texts } from './column-fragments.ts';
+import { dates, instants, ints, jsonbs, rowsOf, texts } from './column-fragments.ts';
 
 export interface StagingTable {
   /** Also the name of the step that fills it. */
@@ -12,7 +12,7 @@ export interface StagingTable {
   columns: ReadonlyArray<readonly [name: string, value: FragmentSqlToken]>;
   /** How many rows the batch has for it. */
   rows(batch: BatchColumns): number;
-  /** Those rows as `i`; `i.ord` is that of their delivery. */
+  /** Those rows; their `ord` is that of their delivery. */
   source(batch: BatchColumns): FragmentSqlToken;
 }
 
@@ -26,10 +26,16 @@ const PERSON = [
 ] as const;
 
 const LIFECYCLE = [
-  ['created_at', sql.fragment`to_timestamp(i.created_ms::double precision / 1000)`],
-  ['updated_at', sql.fragment`to_timestamp(i.updated_ms::double precision / 1000)`],
-  ['metadata', sql.fragment`i.metadata::jsonb`],
+  ['created_at', sql.fragment`i.created_at`],
+  ['updated_at', sql.fragment`i.updated_at`],
+  ['metadata', sql.fragment`i.metadata`],
 ] as const;
+
+const lifecycle = ({ createdAt, updatedAt, metadata }: BatchColumns['leads' | 'contacts' | 'opportunities']) => ({
+  created_at: instants(createdAt),
+  updated_at: instants(updatedAt),
+  metadata: jsonbs(metadata),
+});
 
 const LEADS: StagingTable = {
   name: 'leads',
@@ -45,17 +51,22 @@ const LEADS: StagingTable = {
     ...LIFECYCLE,
   ],
   rows: ({ leads }) => leads.ord.length,
-  source: ({ leads }) => sql.fragment`
-    unnest(
-      ${bigints(leads.ord)}, ${texts(leads.leadId)}, ${texts(leads.firstName)},
-      ${texts(leads.lastName)}, ${texts(leads.email)}, ${texts(leads.phone)}, ${texts(leads.company)},
-      ${texts(leads.title)}, ${texts(leads.source)}, ${texts(leads.status)}, ${ints(leads.score)},
-      ${texts(leads.assignedTo)}, ${bigints(leads.createdAt)}, ${bigints(leads.updatedAt)}, ${texts(leads.metadata)}
-    ) AS i(
-      ord, lead_id, first_name, last_name, email, phone, company, title, source, status, score, assigned_to,
-      created_ms, updated_ms, metadata
-    )
-  `,
+  source: ({ leads }) =>
+    rowsOf({
+      ord: ints(leads.ord),
+      lead_id: texts(leads.leadId),
+      first_name: texts(leads.firstName),
+      last_name: texts(leads.lastName),
+      email: texts(leads.email),
+      phone: texts(leads.phone),
+      company: texts(leads.company),
+      title: texts(leads.title),
+      source: texts(leads.source),
+      status: texts(leads.status),
+      score: ints(leads.score),
+      assigned_to: texts(leads.assignedTo),
+      ...lifecycle(leads),
+    }),
 };
 
 const CONTACTS: StagingTable = {
@@ -64,16 +75,19 @@ const CONTACTS: StagingTable = {
   entity: 2,
   columns: [['contact_id', sql.fragment`i.contact_id`], ...PERSON, ['lead_id', sql.fragment`i.lead_id`], ...LIFECYCLE],
   rows: ({ contacts }) => contacts.ord.length,
-  source: ({ contacts }) => sql.fragment`
-    unnest(
-      ${bigints(contacts.ord)}, ${texts(contacts.contactId)}, ${texts(contacts.firstName)},
-      ${texts(contacts.lastName)}, ${texts(contacts.email)}, ${texts(contacts.phone)}, ${texts(contacts.company)},
-      ${texts(contacts.title)}, ${texts(contacts.leadId)}, ${bigints(contacts.createdAt)},
-      ${bigints(contacts.updatedAt)}, ${texts(contacts.metadata)}
-    ) AS i(
-      ord, contact_id, first_name, last_name, email, phone, company, title, lead_id, created_ms, updated_ms, metadata
-    )
-  `,
+  source: ({ contacts }) =>
+    rowsOf({
+      ord: ints(contacts.ord),
+      contact_id: texts(contacts.contactId),
+      first_name: texts(contacts.firstName),
+      last_name: texts(contacts.lastName),
+      email: texts(contacts.email),
+      phone: texts(contacts.phone),
+      company: texts(contacts.company),
+      title: texts(contacts.title),
+      lead_id: texts(contacts.leadId),
+      ...lifecycle(contacts),
+    }),
 };
 
 const OPPORTUNITIES: StagingTable = {
@@ -89,22 +103,24 @@ const OPPORTUNITIES: StagingTable = {
     ['currency', sql.fragment`i.currency`],
     ['stage', sql.fragment`i.stage`],
     ['probability', sql.fragment`i.probability`],
-    ['expected_close_date', sql.fragment`DATE '1970-01-01' + i.close_day`],
+    ['expected_close_date', sql.fragment`i.expected_close_date`],
     ...LIFECYCLE,
   ],
   rows: ({ opportunities }) => opportunities.ord.length,
-  source: ({ opportunities }) => sql.fragment`
-    unnest(
-      ${bigints(opportunities.ord)}, ${texts(opportunities.opportunityId)},
-      ${texts(opportunities.name)}, ${texts(opportunities.leadId)}, ${texts(opportunities.contactId)},
-      ${texts(opportunities.amount)}, ${texts(opportunities.currency)}, ${texts(opportunities.stage)},
-      ${ints(opportunities.probability)}, ${ints(opportunities.expectedCloseDate)}, ${bigints(opportunities.createdAt)},
-      ${bigints(opportunities.updatedAt)}, ${texts(opportunities.metadata)}
-    ) AS i(
-      ord, opportunity_id, name, lead_id, contact_id, amount, currency, stage, probability, close_day, created_ms,
-      updated_ms, metadata
-    )
-  `,
+  source: ({ opportunities }) =>
+    rowsOf({
+      ord: ints(opportunities.ord),
+      opportunity_id: texts(opportunities.opportunityId),
+      name: texts(opportunities.name),
+      lead_id: texts(opportunities.leadId),
+      contact_id: texts(opportunities.contactId),
+      amount: texts(opportunities.amount),
+      currency: texts(opportunities.currency),
+      stage: texts(opportunities.stage),
+      probability: ints(opportunities.probability),
+      expected_close_date: dates(opportunities.expectedCloseDate),
+      ...lifecycle(opportunities),
+    }),
 };
 
 const TABLES: readonly StagingTable[] = [LEADS, CONTACTS, OPPORTUNITIES];
@@ -144,7 +160,7 @@ export function fillStep(
         id, event_id, organization_id, event_timestamp, event_type, ingestion_id, ${names}
       )
       SELECT ${id}, d.event_id, d.organization_id, d.event_timestamp, d.event_type, ${runId}::uuid, ${values}
-      FROM ${staging.source(batch)}
+      FROM ${staging.source(batch)} i
       ${from}
       ${onConflict}
       RETURNING event_id

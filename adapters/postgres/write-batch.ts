@@ -6,8 +6,9 @@
  *   fence      compare-and-set of the positions; `fenced` raises unless all of them matched, and unless the batch was
  *              prepared with the suppression list as it is
  *   delivery   one row per record
- *   outcome …  by the batch's mode, see readings.ts: ledger, staging, failed events, log
+ *   …          by the batch's mode, see readings.ts: ledger, staging, failed events, log
  *   parked     ranges that are left in Kafka
+ *   counted    what became of the deliveries
  *   chain      the books
  *
  * Deliveries that have failed before take a statement of their own kind, with the steps of settling-steps.ts. It finds
@@ -22,7 +23,8 @@ import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
-import { firstReading, isKnown, type Reading, repeatedReading, rewriting } from './readings.ts';
+import { mayBeNew } from './new-steps.ts';
+import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 
@@ -45,27 +47,27 @@ function sliceColumn<T extends string | number | null>(
   return slices.map(pick);
 }
 
-/** Writes the batches of one lane. */
+/** Writes the batches of one lane. What the last one was tells what to take the next one for. */
 export function createBatchWriter(connection: DatabasePoolConnection): (batch: Batch) => Promise<BatchResult> {
   let mostlyKnown = false;
+  let allNew = true;
   return async (batch) => {
     const { rest, known } =
       batch.mode === 'missing' && mostlyKnown
         ? await guarded(() => takeOutKnown(connection, batch))
         : { rest: batch, known: null };
-    const result = await writeBatch(connection, rest, known);
-    mostlyKnown = isMostlyKnown(batch, result);
+    const result = await writeBatch(connection, rest, known, allNew);
+    const skipped = result.slices.reduce((sum, slice) => sum + slice.skipped, 0);
+    mostlyKnown = skipped * 2 > batch.deliveries.length;
+    allNew = skipped === 0;
     return result;
   };
 }
 
-function isMostlyKnown({ deliveries }: Batch, { slices }: BatchResult): boolean {
-  return slices.reduce((sum, { skipped }) => sum + skipped, 0) * 2 > deliveries.length;
-}
-
 /**
- * Writes a batch in one statement.
+ * Writes a batch in one statement; in another one when it was not what it was taken for.
  * @param known what was taken out of it before
+ * @param allNew whether to take its events for new
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
  * @throws StaleSuppressionError when the suppression list has changed since it was prepared
  * @throws WriteError when PostgreSQL refuses
@@ -74,6 +76,7 @@ async function writeBatch(
   connection: DatabasePoolConnection,
   batch: Batch,
   known: KnownCounts | null,
+  allNew: boolean,
 ): Promise<BatchResult> {
   const columns = toColumns(batch);
   const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading, known)));
@@ -85,12 +88,25 @@ async function writeBatch(
       return write(rewriting(batch, { mode: 'overwrite', stagedAt }));
     }
     default:
-      return write(firstReading(batch)).catch(async (error) => {
+      try {
+        return await (allNew && mayBeNew(columns) ? writeNew(write, batch) : write(firstReading(batch)));
+      } catch (error) {
         if (!isKnown(error)) {
           throw error;
         }
         return write(await guarded(() => repeatedReading(connection, batch)));
-      });
+      }
+  }
+}
+
+async function writeNew(write: (reading: Reading) => Promise<BatchResult>, batch: Batch): Promise<BatchResult> {
+  try {
+    return await write(newReading(batch));
+  } catch (error) {
+    if (!isNotNew(error)) {
+      throw error;
+    }
+    return write(firstReading(batch));
   }
 }
 
@@ -165,21 +181,22 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
     delivery AS MATERIALIZED (
       SELECT ${DELIVERY_COLUMNS}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
-      CROSS JOIN ${deliveryRows(columns)}
+      CROSS JOIN ${deliveryRows(columns)} d
       JOIN slice s ON s.slice = d.slice
       ${reading.knownJoin}
     ),
     ${sql.join([...writing.steps, ...parkedSteps(columns, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},
+    counted AS MATERIALIZED (${writing.counted}),
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
       SELECT slice,
-        count(*) FILTER (WHERE status = 'processed' AND failed_id IS NULL) AS stored,
-        count(*) FILTER (WHERE status = 'skipped' OR failed_id IS NOT NULL) AS skipped,
-        count(*) FILTER (WHERE reason = 'conflict') AS conflicts,
-        count(*) FILTER (WHERE status = 'filtered' AND failed_id IS NULL) AS filtered,
-        count(*) FILTER (WHERE status = 'failed' AND failed_id IS NULL) AS failed,
-        count(*) FILTER (WHERE status = 'dead' AND failed_id IS NULL) AS dead
-      FROM outcome
+        sum(events) FILTER (WHERE status = 'processed' AND NOT before) AS stored,
+        sum(events) FILTER (WHERE status = 'skipped' OR before) AS skipped,
+        sum(events) FILTER (WHERE reason = 'conflict') AS conflicts,
+        sum(events) FILTER (WHERE status = 'filtered' AND NOT before) AS filtered,
+        sum(events) FILTER (WHERE status = 'failed' AND NOT before) AS failed,
+        sum(events) FILTER (WHERE status = 'dead' AND NOT before) AS dead
+      FROM counted
       GROUP BY slice
     ),
     booked AS MATERIALIZED (
@@ -213,19 +230,13 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
         SELECT COALESCE(jsonb_agg(jsonb_build_object('eventType', c.event_type, 'outcome', c.outcome, 'count', c.count)), '[]')
         FROM (
           SELECT CASE WHEN event_type = ANY (${texts([...EVENT_TYPES])}) THEN event_type ELSE 'unknown' END AS event_type,
-            CASE WHEN reason = 'conflict' THEN 'conflict' ELSE status END AS outcome, count(*) AS count
-          FROM outcome
+            CASE WHEN reason = 'conflict' THEN 'conflict' ELSE status END AS outcome, sum(events) AS count
+          FROM counted
           GROUP BY 1, 2
         ) c
       ) AS events,
       ${writing.retries} AS retries
-    WHERE (SELECT held FROM fenced) AND analytics.crm_assert_written(
-      (SELECT count(*) FROM outcome WHERE reason = 'unresolved'),
-      ${writing.won},
-      ${writing.staged},
-      (SELECT count(*) FROM outcome WHERE status IN ('failed', 'dead') AND failed_id IS NULL),
-      ${writing.kept}
-    )
+    WHERE (SELECT held FROM fenced) AND ${writing.balanced}
   `;
 }
 

@@ -1,0 +1,72 @@
+/**
+ * The steps for a batch whose events are all taken for new: nothing is looked up, joined or decided, and the keys of the
+ * ledger and of the log refuse the batch if it was taken wrongly. They expect a step `delivery` before them.
+ *
+ *   won        ids of the ledger, in id order as in staging-steps.ts
+ *   ledgered   one row, when all are in: the other steps wait for it, so that a batch that is refused has cost little,
+ *              and two writers with crossing ids still wait for each other in one order
+ *   leads …    staging rows
+ *   logged     rows of the log, which the batch is counted by
+ */
+import { sql } from 'slonik';
+import type { BatchColumns } from './batch-columns.ts';
+import type { Writing } from './readings.ts';
+import { fillStep, tablesOf } from './staging-tables.ts';
+
+/** Whether a batch could be all new. */
+export const mayBeNew = ({ deliveries }: BatchColumns): boolean =>
+  deliveries.status.every((status) => status === 'stage');
+
+export function newSteps(columns: BatchColumns, runId: string): Writing {
+  const tables = tablesOf(columns);
+  const fill = {
+    runId,
+    id: sql.fragment`d.id`,
+    from: sql.fragment`CROSS JOIN ledgered JOIN delivery d ON d.ord = i.ord`,
+    onConflict: sql.fragment``,
+  };
+  const staged = tables.map(({ name }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([name])})`);
+  return {
+    steps: [
+      sql.fragment`
+        won AS (
+          INSERT INTO analytics.crm_event_ledger (
+            event_id, organization_id, entity, source_id, partition, "offset", event_timestamp, run_id, content_hash
+          )
+          SELECT event_id, organization_id, entity, source_id, partition, "offset", event_timestamp, ${runId}::uuid,
+            content_hash
+          FROM delivery
+          ORDER BY event_id
+          RETURNING 1
+        ),
+        ledgered AS MATERIALIZED (SELECT count(*) AS ids FROM won)`,
+      ...tables.map((table) => fillStep(table, columns, fill)),
+      sql.fragment`
+        logged AS (
+          INSERT INTO analytics.crm_events_log (
+            id, event_id, event_type, topic, partition, "offset", organization_id, event_timestamp, processing_status,
+            ingestion_id, topic_incarnation, schema_id
+          )
+          SELECT d.id, d.event_id, d.event_type, d.topic, d.partition, d."offset", d.organization_id, d.event_timestamp,
+            'processed', ${runId}::uuid, d.incarnation, NULLIF(d.schema_id, 0)
+          FROM ledgered
+          CROSS JOIN delivery d
+          RETURNING topic, partition, "offset", topic_incarnation, event_type
+        )`,
+    ],
+    counted: sql.fragment`
+      SELECT s.slice, l.event_type, 'processed' AS status, NULL AS reason, false AS before, count(*) AS events
+      FROM logged l
+      JOIN slice s ON s.topic = l.topic AND s.partition = l.partition AND s.incarnation = l.topic_incarnation
+        AND l."offset" >= s.from_offset AND l."offset" < s.next_offset
+      GROUP BY s.slice, l.event_type`,
+    balanced: sql.fragment`analytics.crm_assert_new(
+      ${columns.deliveries.ord.length}, (SELECT ids FROM ledgered), ${sql.join([sql.fragment`0`, ...staged], PLUS)},
+      (SELECT COALESCE(sum(events), 0)::bigint FROM counted)
+    )`,
+    retries: sql.fragment`'[]'::jsonb`,
+    changed: sql.fragment`0`,
+  };
+}
+
+const PLUS = sql.fragment` + `;
