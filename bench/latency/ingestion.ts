@@ -1,51 +1,61 @@
-// Our live reading as users run it: a worker process, as it comes, that Temporal tells to read topics.
+// Our live reading as users run it: worker processes, as they come, that Temporal tells to read topics.
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { ingestionSettings } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import type { TopicRole } from '../../domain/schemas.ts';
 import { loadConfig } from '../../platform/config.ts';
-import { startChild } from '../contestants/child.ts';
-import { workerEnv } from '../contestants/path.ts';
+import { type Child, startChild } from '../contestants/child.ts';
+import { WORKER, workerEnv } from '../contestants/path.ts';
 import type { Environment } from '../environment.ts';
-
-const WORKER = fileURLToPath(new URL('../../workers/worker.ts', import.meta.url));
 
 export interface Ingestion {
   consumerGroup: string;
-  /** Of the worker process. */
+  /** Of the first worker process. */
   pid: number;
-  /** @throws Error with the log file's path when the process has ended */
+  /** @throws Error with the log file's path when a process has ended */
   assertRunning(): void;
   stop(): Promise<void>;
 }
 
-/** Starts reading topics from their beginning. */
+/**
+ * Starts reading topics from their beginning.
+ * @param workers processes, of which each may run its share of the lanes and no more
+ */
 export async function startIngestion(
   environment: Environment,
   databaseUrl: string,
   topics: Readonly<Record<TopicRole, string>>,
+  workers = 1,
 ): Promise<Ingestion> {
   const { temporal, namespace, logs, backlog } = environment;
-  const consumerGroup = `bench-steady-${randomUUID().slice(0, 8)}`;
-  const env = workerEnv({ ...environment, backlog: { ...backlog, topics } }, databaseUrl, consumerGroup);
+  const consumerGroup = `bench-live-${randomUUID().slice(0, 8)}`;
+  const plain = workerEnv({ ...environment, backlog: { ...backlog, topics } }, databaseUrl, consumerGroup);
+  const settings = ingestionSettings(loadConfig(plain, EVENT_TYPES));
+  const env = workers === 1 ? plain : { ...plain, WORKER_MAX_LANES: String(Math.ceil(settings.lanes / workers)) };
   const control = createIngestionControl(temporal, namespace);
-  const worker = await startChild(process.execPath, [WORKER], env, path.join(logs, `${consumerGroup}.log`));
+  const children: Child[] = [];
+  const stop = async () => {
+    await control.stop(consumerGroup).catch(() => {}); // a worker that has died can't stop: its workflow goes with the server
+    await Promise.all(children.map((child) => child.stop()));
+  };
   try {
-    await control.start(ingestionSettings(loadConfig(env, EVENT_TYPES)));
+    for (let nth = 1; nth <= workers; nth += 1) {
+      const log = path.join(logs, `${consumerGroup}-${nth}.log`);
+      children.push(await startChild(process.execPath, [WORKER], env, log));
+    }
+    await control.start(settings);
+    return {
+      consumerGroup,
+      pid: children[0]?.pid ?? 0,
+      assertRunning: () => {
+        for (const child of children) child.assertRunning();
+      },
+      stop,
+    };
   } catch (error) {
-    await worker.stop();
+    await stop();
     throw error;
   }
-  return {
-    consumerGroup,
-    pid: worker.pid,
-    assertRunning: worker.assertRunning,
-    async stop() {
-      await control.stop(consumerGroup).catch(() => {}); // a worker that has died can't stop: its workflow goes with the server
-      await worker.stop();
-    },
-  };
 }
