@@ -19,7 +19,7 @@ Each suite has a --help of its own. With npm, options go behind "--":  npm run b
 --quick alone is the same as the suite quick.`,
     );
   for (const suite of suites) program.addCommand(commandOf(suite));
-  return program.action(() => program.outputHelp());
+  return program;
 }
 
 function commandOf(suite: Suite): Command {
@@ -37,7 +37,8 @@ function commandOf(suite: Suite): Command {
   );
 }
 
-/** `--quick` is the suite of that name, as people who look for a guard would type it. */
-export function withQuick(words: readonly string[]): string[] {
-  return words.map((word, index) => (index === 0 && word === '--quick' ? 'quick' : word));
+/** What was typed, as the program knows it: nothing is a question for help, and `--quick` the suite of that name. */
+export function understood(words: readonly string[]): string[] {
+  const [first, ...others] = words;
+  return [first === undefined ? '--help' : first === '--quick' ? 'quick' : first, ...others];
 }

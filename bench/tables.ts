@@ -93,7 +93,7 @@ export function renderWork({ tables, settings }: Written): string[] {
     const parts = [
       `${writes.toLocaleString('en-US')} rows`,
       ...(partitions > 1 ? [`${partitions} partitions`] : []),
-      ...(constraints > 0 ? [`${constraints} checks or foreign keys`] : []),
+      ...(constraints > 0 ? [`checks and foreign keys: ${constraints}`] : []),
       ...(rowSecurity ? ['row security'] : []),
       ...(logged ? [] : ['unlogged']),
     ];

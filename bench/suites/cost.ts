@@ -36,7 +36,7 @@ export const cost: Suite<Options> = {
       await report({
         paragraphs: [
           ...renderCost({ rounds, written, redis, events }),
-          `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes, ${rounds.length} rounds.`,
+          `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes; rounds: ${rounds.length}.`,
           ...renderWork(written),
         ],
         versions: environment.versions,

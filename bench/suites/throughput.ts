@@ -63,7 +63,7 @@ function paragraphsOf(
   { rounds, choices, work }: Comparison,
   { events, partitions, lanes }: { events: number; partitions: number; lanes: number },
 ): string[] {
-  const run = `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes, ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}`;
+  const run = `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes; rounds: ${rounds.length}`;
   return [...renderComparison(rounds), `${[run, ...choices].join('; ')}.`, ...(work === null ? [] : renderWork(work))];
 }
 
