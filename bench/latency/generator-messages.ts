@@ -5,6 +5,8 @@ export interface GeneratorSettings {
   brokers: readonly string[];
   /** What the topics `from` hold now is sent to the topics `to`, into the same partitions. */
   topics: ReadonlyArray<{ from: string; to: string }>;
+  /** About so many records at most make a lap; all that the topics hold when left out. */
+  mostRecords?: number;
 }
 
 /** What the thread found. */
@@ -24,6 +26,8 @@ export interface Order {
   records: number;
   /** How often what is due is sent, in milliseconds. */
   tickMs: number;
+  /** The generator's own delays count from this record on. */
+  countFrom: number;
 }
 
 /** How a generator kept to its schedule, in milliseconds. */

@@ -10,10 +10,10 @@ import { createSender } from './sender.ts';
 
 const DAY_MS = 86_400_000;
 
-async function main(port: MessagePort, { brokers, topics }: GeneratorSettings): Promise<void> {
+async function main(port: MessagePort, { brokers, topics, mostRecords }: GeneratorSettings): Promise<void> {
   const client = createKafka({ brokers, clientId: 'crm-bench-generator', ssl: false, sasl: null, log: () => {} });
   const reader = createLogReader(client);
-  const lap = await readLap(reader, topics);
+  const lap = await readLap(reader, topics, mostRecords);
   const firstOffsets = (await reader.bounds(lap.streams)).map(({ end }) => end);
   reader.close();
 

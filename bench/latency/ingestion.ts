@@ -1,6 +1,8 @@
 // Our live reading as users run it: worker processes, as they come, that Temporal tells to read topics.
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { ingestionSettings } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
@@ -18,6 +20,11 @@ export interface Ingestion {
   assertRunning(): void;
   stop(): Promise<void>;
 }
+
+const START_TIMEOUT_MS = 60_000;
+const LOOK_MS = 50;
+/** What a worker logs when it can be given work. */
+const POLLS = 'worker polls for lanes';
 
 /**
  * Starts reading topics from their beginning.
@@ -43,7 +50,9 @@ export async function startIngestion(
   try {
     for (let nth = 1; nth <= workers; nth += 1) {
       const log = path.join(logs, `${consumerGroup}-${nth}.log`);
-      children.push(await startChild(process.execPath, [WORKER], env, log));
+      const child = await startChild(process.execPath, [WORKER], env, log);
+      children.push(child);
+      await untilPolling(child, log);
     }
     await control.start(settings);
     return {
@@ -58,4 +67,15 @@ export async function startIngestion(
     await stop();
     throw error;
   }
+}
+
+/** Lanes are dealt once all workers can take one, so that no worker's start is measured. */
+async function untilPolling(child: Child, log: string): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    child.assertRunning();
+    if ((await readFile(log, 'utf8').catch(() => '')).includes(POLLS)) return;
+    await sleep(LOOK_MS);
+  }
+  throw new Error(`a worker did not start within ${START_TIMEOUT_MS / 1_000} s; see ${log}`);
 }

@@ -11,15 +11,20 @@ export interface LapRecord {
 
 const READ_TIMEOUT_MS = 60_000;
 
-/** Reads everything that the topics `from` hold now. @throws Error for a record that is no event */
+/**
+ * Reads what the topics `from` hold now.
+ * @param most so many records at most, the same number of each partition
+ * @throws Error for a record that is no event
+ */
 export async function readLap(
   reader: LogReader,
   topics: ReadonlyArray<{ from: string; to: string }>,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<Lap & { records: LapRecord[] }> {
   const sources = await reader.partitions(topics.map(({ from }) => from));
   const targets = new Map(topics.map(({ from, to }) => [from, to]));
   const read: LapRecord[][] = [];
-  for (const source of sources) read.push(await readPartition(reader, source));
+  for (const source of sources) read.push(await readPartition(reader, source, Math.ceil(most / sources.length)));
   const order = interleave(read.map(({ length }) => length));
   const taken = read.map(() => 0);
   const records = Array.from(order, (stream) => {
@@ -31,10 +36,11 @@ export async function readLap(
   return { streams, order, records };
 }
 
-async function readPartition(reader: LogReader, at: TopicPartition): Promise<LapRecord[]> {
+async function readPartition(reader: LogReader, at: TopicPartition, most: number): Promise<LapRecord[]> {
   const [bounds] = await reader.bounds([at]);
   if (bounds === undefined || bounds.earliest === bounds.end) return [];
-  const session = reader.open([{ ...at, from: bounds.earliest, to: bounds.end }]);
+  const to = Math.min(bounds.end, bounds.earliest + most);
+  const session = reader.open([{ ...at, from: bounds.earliest, to }]);
   const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
   const records: LapRecord[] = [];
   try {

@@ -39,7 +39,7 @@ export function createSender(
     }
   }
 
-  return async ({ startAt, rate, records: total, tickMs }) => {
+  return async ({ startAt, rate, records: total, tickMs, countFrom }) => {
     const [late, acknowledged]: [number[], number[]] = [[], []];
     const pending = new Set<Promise<void>>();
     const failures: unknown[] = [];
@@ -49,10 +49,11 @@ export function createSender(
       const due = Math.min(total, countBefore(began - startAt, rate));
       const to = Math.min(due, sent + MOST_AT_ONCE);
       if (to > sent) {
-        late.push(began - startAt - dueTime(sent, rate));
+        const counts = sent >= countFrom;
+        if (counts) late.push(began - startAt - dueTime(sent, rate));
         const handed: Promise<void> = hand(sent, to)
           .then(
-            () => void acknowledged.push(sharedClock() - began),
+            () => void (counts && acknowledged.push(sharedClock() - began)),
             (error: unknown) => void failures.push(error),
           )
           .finally(() => pending.delete(handed));

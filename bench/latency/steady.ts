@@ -13,6 +13,8 @@ export interface SteadyOptions {
   /** Records per second. */
   rate: number;
   seconds: number;
+  /** Seconds of them in which the generator's own delays don't count yet. */
+  warmUp: number;
   /** How often what is due is sent, and how often it is looked for, in milliseconds. */
   tickMs: number;
   lookMs: number;
@@ -23,6 +25,8 @@ export interface SteadyOptions {
 
 export interface Steady {
   schedule: Schedule;
+  /** When the schedule began, on the shared clock, in milliseconds. */
+  startAt: number;
   /** By stream. */
   sightings: Sighting[][];
   punctuality: Punctuality;
@@ -39,18 +43,19 @@ const ASK_ALIVE_MS = 1_000;
  * @throws Error when nothing becomes visible for a minute; what the generator throws; the signal's reason
  */
 export async function runSteady(options: SteadyOptions): Promise<Steady> {
-  const { generator, rate, seconds, tickMs } = options;
+  const { generator, rate, seconds, warmUp, tickMs } = options;
   const schedule = createSchedule(generator.lap, rate);
   const startAt = sharedClock() + START_IN_MS;
   const sight = await options.openSight({ generator, schedule, startAt });
   try {
     const records = Math.round(rate * seconds);
-    const sending = generator.send({ startAt, rate, records, tickMs });
+    const sending = generator.send({ startAt, rate, records, tickMs, countFrom: rate * warmUp });
     const seen = await Promise.all([watch(options, sight, schedule, startAt, records), sending]);
     const [{ sightings, gaps }, punctuality] = seen;
     const sorted = Float64Array.from(gaps).sort();
     return {
       schedule,
+      startAt,
       sightings,
       punctuality,
       looks: { median: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) },

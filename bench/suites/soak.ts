@@ -1,0 +1,119 @@
+// `npm run bench -- soak`: many minutes at a share of the maximum; memory must stay flat and latency as it was.
+import type { Command } from 'commander';
+import { EVENT_TYPES } from '../../domain/events.ts';
+import { loadConfig } from '../../platform/config.ts';
+import { positive } from '../command.ts';
+import { requireDisk } from '../disk.ts';
+import { deleteLogs, type Environment, OURS, withEnvironment } from '../environment.ts';
+import { openGenerator } from '../latency/generator.ts';
+import { type Ingestion, startIngestion } from '../latency/ingestion.ts';
+import { openPositionsSight } from '../latency/positions-sight.ts';
+import { runSteady } from '../latency/steady.ts';
+import { watchOthers } from '../machine.ts';
+import { keepShort } from '../soak/kafka-disk.ts';
+import { assertStored, measureMaximum } from '../soak/maximum.ts';
+import { judge, renderSoak, type Soak } from '../soak/report.ts';
+import { watchRss } from '../soak/rss.ts';
+import { memoryOf, windowsOf } from '../soak/windows.ts';
+import type { CommonOptions, Suite, Tools } from './suite.ts';
+
+interface SoakOptions extends CommonOptions {
+  minutes: number;
+  percent: number;
+  events: number;
+}
+
+const PARTITIONS = 6;
+/** Rarer than where latency itself is the question: at these rates what generates and watches must cost little. */
+const TICK_MS = 10;
+/** Different events; they are sent again and again under other ids. */
+const LAP_RECORDS = 100_000;
+const WARM_UP_SHARE = 0.15;
+/** Kafka keeps some minutes of the stream, PostgreSQL some of its WAL. */
+const OTHER_DISK_BYTES = 12e9;
+
+export const soak: Suite<SoakOptions> = {
+  name: 'soak',
+  summary: 'many minutes at 70 % of the maximum: memory flat, no drift of latency; exit code 1 otherwise',
+  configure(command: Command) {
+    command
+      .option('--minutes <n>', 'how long', positive, 20)
+      .option('--percent <n>', 'of the maximum, which is measured first', positive, 70)
+      .option('--events <n>', 'events that are read to measure the maximum', positive, 1_000_000);
+  },
+  async run(options, tools) {
+    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
+    const { events, databaseUrl = null, keep = false } = options;
+    const settings = { events, partitions: PARTITIONS, lanes, batchMaxRows, databaseUrl, keep, log: tools.log };
+    await withEnvironment(settings, (environment) => run(environment, options, tools));
+  },
+};
+
+async function run(environment: Environment, options: SoakOptions, { log, report }: Tools): Promise<void> {
+  const { backlog, databases, pids, versions } = environment;
+  const databaseUrl = await databases.fresh(OURS);
+  const share = watchOthers(pids.all);
+  const ingestion = await startIngestion(environment, databaseUrl, backlog.topics);
+  let found: Soak;
+  try {
+    found = await measure(environment, ingestion, databaseUrl, options, log);
+  } finally {
+    await ingestion.stop();
+  }
+  const verdict = judge(found);
+  await report({ paragraphs: renderSoak(found, verdict), versions, others: [share()] });
+  await deleteLogs(environment);
+  if (!verdict.passed) process.exitCode = 1;
+}
+
+async function measure(
+  environment: Environment,
+  ingestion: Ingestion,
+  databaseUrl: string,
+  { minutes, percent }: SoakOptions,
+  log: (line: string) => void,
+): Promise<Soak> {
+  const { backlog, kafka, servers, signal } = environment;
+  const { consumerGroup, pid, assertRunning } = ingestion;
+  const { rate: most, bytesPerEvent } = await measureMaximum(environment, ingestion, databaseUrl);
+  const rate = Math.max(1, Math.round((most * percent) / 100));
+  const records = rate * minutes * 60;
+  log(`read ${Math.round(most)} events/s at most, now ${rate} for ${minutes} minutes`);
+  await requireDisk(databaseUrl, records * bytesPerEvent + OTHER_DISK_BYTES, log);
+
+  const topics = Object.values(backlog.topics);
+  await keepShort(kafka, topics);
+  const generator = await openGenerator({
+    brokers: servers.KAFKA_BROKERS.split(','),
+    topics: topics.map((topic) => ({ from: topic, to: topic })),
+    mostRecords: LAP_RECORDS,
+  });
+  const samples = watchRss(pid);
+  try {
+    const steady = await runSteady({
+      generator,
+      openSight: (watched) => openPositionsSight(databaseUrl, consumerGroup, watched),
+      assertAlive: assertRunning,
+      signal,
+      rate,
+      seconds: minutes * 60,
+      warmUp: 0,
+      tickMs: TICK_MS,
+      lookMs: TICK_MS,
+    });
+    const rss = samples();
+    await assertStored(databaseUrl, consumerGroup, backlog.events + records);
+    const warmUp = minutes * WARM_UP_SHARE;
+    return {
+      most,
+      rate,
+      minutes,
+      warmUp,
+      windows: windowsOf(steady, rss, minutes),
+      memory: memoryOf(steady, rss, warmUp, minutes),
+    };
+  } finally {
+    samples();
+    await generator.close();
+  }
+}
