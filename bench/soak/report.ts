@@ -57,7 +57,7 @@ export function renderSoak(soak: Soak, { passed, slope, drift }: Verdict): strin
     table(
       ['until minute', 'p50', 'p99', 'p99.9', 'max', 'worker’s RSS, MiB'],
       windows.map(({ end, latency: { p50, p99, p999, max }, rss }) => [
-        tenths(end),
+        end.toFixed(Number.isInteger(end) ? 0 : 2),
         ...[p50, p99, p999, max].map(tenths),
         rss === null ? '–' : whole(rss),
       ]),

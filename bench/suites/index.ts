@@ -1,7 +1,10 @@
 // All suites, in the order of --help.
 import { cost } from './cost.ts';
+import { latency } from './latency.ts';
 import { quick } from './quick.ts';
+import { scale } from './scale.ts';
+import { soak } from './soak.ts';
 import type { Suite } from './suite.ts';
 import { full, limits, rival, same } from './throughput.ts';
 
-export const SUITES: readonly Suite[] = [quick, rival, limits, same, full, cost];
+export const SUITES: readonly Suite[] = [quick, rival, limits, same, full, cost, latency, scale, soak];
