@@ -1,5 +1,5 @@
 /** Columns as array parameters, the form in which `unnest` takes thousands of rows in one statement. */
-import { type FragmentSqlToken, sql } from 'slonik';
+import { sql } from 'slonik';
 import {
   dateArray,
   int4Array,
@@ -22,16 +22,3 @@ export const dates = (values: Values<number>) => sql.fragment`${sql.binary(dateA
 /** Epoch milliseconds, as a parameter that the planner can prune partitions by. */
 export const instants = (values: Values<number>) => sql.fragment`${sql.binary(timestampArray(values))}::timestamptz[]`;
 export const newUuids = (count: number) => sql.fragment`${sql.binary(newUuidArray(count))}::uuid[]`;
-
-const COMMA = sql.fragment`, `;
-
-/**
- * Columns of equal length as rows, for a FROM clause. `unnest(a, b, …)` there would copy each column into a store of
- * its own first; in a SELECT list all advance together, row by row, at half the price.
- */
-export function rowsOf(columns: Readonly<Record<string, FragmentSqlToken>>): FragmentSqlToken {
-  const unnested = Object.entries(columns).map(
-    ([name, column]) => sql.fragment`unnest(${column}) AS ${sql.identifier([name])}`,
-  );
-  return sql.fragment`(SELECT ${sql.join(unnested, COMMA)})`;
-}

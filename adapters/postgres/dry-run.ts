@@ -57,7 +57,8 @@ async function compare(
   stagedAt: readonly number[],
 ): Promise<ReadonlyArray<z.infer<typeof foundRow>>> {
   const differing = staging.columns.map(
-    ([name, value]) => sql.fragment`CASE WHEN s.${sql.identifier([name])} IS DISTINCT FROM ${value} THEN ${name} END`,
+    (column) =>
+      sql.fragment`CASE WHEN ${sql.identifier(['s', column])} IS DISTINCT FROM ${sql.identifier(['i', column])} THEN ${column} END`,
   );
   return connection.any(sql.type(foundRow)`
     WITH slice AS MATERIALIZED (

@@ -2,13 +2,15 @@
  * The steps for a batch whose events are all taken for new: nothing is looked up, joined or decided, and the keys of the
  * ledger and of the log refuse the batch if it was taken wrongly. They expect a step `delivery` before them.
  *
- *   won        ids of the ledger, in id order as in staging-steps.ts
+ *   won        ids of the ledger, in id order as in staging-steps.ts; the batch is counted by them
  *   ledgered   one row, when all are in: the other steps wait for it, so that a batch that is refused has cost little,
  *              and two writers with crossing ids still wait for each other in one order
  *   leads …    staging rows
- *   logged     rows of the log, which the batch is counted by
+ *   logged     rows of the log
  */
 import { sql } from 'slonik';
+import type { BatchResult } from '../../activities/ports.ts';
+import type { CRMEventType } from '../../domain/events.ts';
 import type { BatchColumns } from './batch-columns.ts';
 import type { Writing } from './readings.ts';
 import { fillStep, tablesOf } from './staging-tables.ts';
@@ -37,7 +39,7 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
             content_hash
           FROM delivery
           ORDER BY event_id
-          RETURNING 1
+          RETURNING source_id, partition, "offset"
         ),
         ledgered AS MATERIALIZED (SELECT count(*) AS ids FROM won)`,
       ...tables.map((table) => fillStep(table, columns, fill)),
@@ -51,22 +53,31 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
             'processed', ${runId}::uuid, d.incarnation, NULLIF(d.schema_id, 0)
           FROM ledgered
           CROSS JOIN delivery d
-          RETURNING topic, partition, "offset", topic_incarnation, event_type
+          RETURNING 1
         )`,
     ],
     counted: sql.fragment`
-      SELECT s.slice, l.event_type, 'processed' AS status, NULL AS reason, false AS before, count(*) AS events
-      FROM logged l
-      JOIN slice s ON s.topic = l.topic AND s.partition = l.partition AND s.incarnation = l.topic_incarnation
-        AND l."offset" >= s.from_offset AND l."offset" < s.next_offset
-      GROUP BY s.slice, l.event_type`,
+      SELECT s.slice, NULL AS event_type, 'processed' AS status, NULL AS reason, false AS before, count(*) AS events
+      FROM won w
+      JOIN slice s ON s.source_id = w.source_id AND s.partition = w.partition
+        AND w."offset" >= s.from_offset AND w."offset" < s.next_offset
+      GROUP BY s.slice`,
     balanced: sql.fragment`analytics.crm_assert_new(
-      ${columns.deliveries.ord.length}, (SELECT ids FROM ledgered), ${sql.join([sql.fragment`0`, ...staged], PLUS)},
-      (SELECT COALESCE(sum(events), 0)::bigint FROM counted)
+      ${columns.deliveries.ord.length}, (SELECT COALESCE(sum(events), 0)::bigint FROM counted),
+      ${sql.join([sql.fragment`0`, ...staged], PLUS)}, (SELECT count(*) FROM logged)
     )`,
     retries: sql.fragment`'[]'::jsonb`,
     changed: sql.fragment`0`,
   };
+}
+
+/** What became of the events of each type, since the statement does not say: it was all or nothing. */
+export function newEvents({ deliveries }: BatchColumns): BatchResult['events'] {
+  const counts = new Map<CRMEventType, number>();
+  for (const type of deliveries.eventType) {
+    counts.set(type as CRMEventType, (counts.get(type as CRMEventType) ?? 0) + 1);
+  }
+  return [...counts].map(([eventType, count]) => ({ eventType, outcome: 'processed', count }));
 }
 
 const PLUS = sql.fragment` + `;

@@ -155,8 +155,8 @@ function takeOutStep(
   stagedAt: readonly number[],
 ): FragmentSqlToken {
   const { name, table, columns } = staging;
-  const stored = columns.map(([column]) => sql.fragment`s.${sql.identifier([column])}`);
-  const mapped = columns.map(([, value]) => value);
+  const stored = columns.map((column) => sql.identifier(['s', column]));
+  const mapped = columns.map((column) => sql.identifier(['i', column]));
   return sql.fragment`
     ${oldName(name)} AS (
       DELETE FROM ${sql.identifier(['analytics', table])} s

@@ -9,7 +9,7 @@
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { bigints, instants, ints, newUuids, rowsOf, texts } from './column-fragments.ts';
+import { rowsOf } from './rows.ts';
 import { fillStep, tablesOf } from './staging-tables.ts';
 
 /**
@@ -18,19 +18,19 @@ import { fillStep, tablesOf } from './staging-tables.ts';
  */
 export function deliveryRows({ deliveries: d }: BatchColumns): FragmentSqlToken {
   return rowsOf({
-    ord: ints(d.ord),
-    slice: ints(d.slice),
-    offset: bigints(d.offset),
-    status: texts(d.status),
-    event_id: texts(d.eventId),
-    event_type: texts(d.eventType),
-    organization_id: texts(d.organizationId),
-    event_timestamp: instants(d.eventTimestamp),
-    entity: ints(d.entity),
-    content_hash: bigints(d.contentHash),
-    schema_id: ints(d.schemaId),
-    id: newUuids(d.ord.length),
-    error: texts(d.error),
+    ord: { type: 'int', values: d.ord },
+    slice: { type: 'int', values: d.slice },
+    offset: { type: 'bigint', values: d.offset },
+    status: { type: 'text', values: d.status },
+    event_id: { type: 'text', values: d.eventId },
+    event_type: { type: 'text', values: d.eventType },
+    organization_id: { type: 'text', values: d.organizationId },
+    event_timestamp: { type: 'instant', values: d.eventTimestamp },
+    entity: { type: 'int', values: d.entity },
+    content_hash: { type: 'bigint', values: d.contentHash },
+    schema_id: { type: 'int', values: d.schemaId },
+    id: { type: 'uuid', count: d.ord.length },
+    error: { type: 'text', values: d.error },
   });
 }
 

@@ -1,7 +1,7 @@
 /** The three staging tables: what the columns of each are filled with. What they have in common is in staging-steps.ts. */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { dates, instants, ints, jsonbs, rowsOf, texts } from './column-fragments.ts';
+import { type Column, rowsOf } from './rows.ts';
 
 export interface StagingTable {
   /** Also the name of the step that fills it. */
@@ -9,119 +9,87 @@ export interface StagingTable {
   table: 'crm_leads_staging' | 'crm_contacts_staging' | 'crm_opportunities_staging';
   /** As in crm_event_ledger. */
   entity: 1 | 2 | 3;
-  columns: ReadonlyArray<readonly [name: string, value: FragmentSqlToken]>;
+  /** Beside those that all tables have. */
+  columns: readonly string[];
   /** How many rows the batch has for it. */
   rows(batch: BatchColumns): number;
-  /** Those rows; their `ord` is that of their delivery. */
+  /** Those rows, with the columns and `ord`, that of their delivery. */
   source(batch: BatchColumns): FragmentSqlToken;
 }
 
-const PERSON = [
-  ['first_name', sql.fragment`i.first_name`],
-  ['last_name', sql.fragment`i.last_name`],
-  ['email', sql.fragment`i.email`],
-  ['phone', sql.fragment`i.phone`],
-  ['company', sql.fragment`i.company`],
-  ['title', sql.fragment`i.title`],
-] as const;
+type Staged = 'leads' | 'contacts' | 'opportunities';
+type ColumnType = Exclude<Column['type'], 'uuid'>;
+/** The table's columns, each with its type and where a batch has its values. */
+type Mapping<Name extends Staged> = Readonly<Record<string, readonly [ColumnType, keyof BatchColumns[Name]]>>;
 
-const LIFECYCLE = [
-  ['created_at', sql.fragment`i.created_at`],
-  ['updated_at', sql.fragment`i.updated_at`],
-  ['metadata', sql.fragment`i.metadata`],
-] as const;
+function stagingTable<Name extends Staged>(
+  { name, table, entity }: Pick<StagingTable, 'table' | 'entity'> & { name: Name },
+  mapping: Mapping<Name>,
+): StagingTable {
+  return {
+    name,
+    table,
+    entity,
+    columns: Object.keys(mapping),
+    rows: (batch) => batch[name].ord.length,
+    source: (batch) => {
+      const columns: Record<string, Column> = { ord: { type: 'int', values: batch[name].ord } };
+      for (const [column, [type, key]] of Object.entries(mapping)) {
+        columns[column] = { type, values: batch[name][key] } as Column;
+      }
+      return rowsOf(columns);
+    },
+  };
+}
 
-const lifecycle = ({ createdAt, updatedAt, metadata }: BatchColumns['leads' | 'contacts' | 'opportunities']) => ({
-  created_at: instants(createdAt),
-  updated_at: instants(updatedAt),
-  metadata: jsonbs(metadata),
-});
+const PERSON = {
+  first_name: ['text', 'firstName'],
+  last_name: ['text', 'lastName'],
+  email: ['text', 'email'],
+  phone: ['text', 'phone'],
+  company: ['text', 'company'],
+  title: ['text', 'title'],
+} as const;
 
-const LEADS: StagingTable = {
-  name: 'leads',
-  table: 'crm_leads_staging',
-  entity: 1,
-  columns: [
-    ['lead_id', sql.fragment`i.lead_id`],
+const LIFECYCLE = {
+  created_at: ['instant', 'createdAt'],
+  updated_at: ['instant', 'updatedAt'],
+  metadata: ['jsonb', 'metadata'],
+} as const;
+
+const LEADS = stagingTable(
+  { name: 'leads', table: 'crm_leads_staging', entity: 1 },
+  {
+    lead_id: ['text', 'leadId'],
     ...PERSON,
-    ['source', sql.fragment`i.source`],
-    ['status', sql.fragment`i.status`],
-    ['score', sql.fragment`i.score`],
-    ['assigned_to', sql.fragment`i.assigned_to`],
+    source: ['text', 'source'],
+    status: ['text', 'status'],
+    score: ['int', 'score'],
+    assigned_to: ['text', 'assignedTo'],
     ...LIFECYCLE,
-  ],
-  rows: ({ leads }) => leads.ord.length,
-  source: ({ leads }) =>
-    rowsOf({
-      ord: ints(leads.ord),
-      lead_id: texts(leads.leadId),
-      first_name: texts(leads.firstName),
-      last_name: texts(leads.lastName),
-      email: texts(leads.email),
-      phone: texts(leads.phone),
-      company: texts(leads.company),
-      title: texts(leads.title),
-      source: texts(leads.source),
-      status: texts(leads.status),
-      score: ints(leads.score),
-      assigned_to: texts(leads.assignedTo),
-      ...lifecycle(leads),
-    }),
-};
+  },
+);
 
-const CONTACTS: StagingTable = {
-  name: 'contacts',
-  table: 'crm_contacts_staging',
-  entity: 2,
-  columns: [['contact_id', sql.fragment`i.contact_id`], ...PERSON, ['lead_id', sql.fragment`i.lead_id`], ...LIFECYCLE],
-  rows: ({ contacts }) => contacts.ord.length,
-  source: ({ contacts }) =>
-    rowsOf({
-      ord: ints(contacts.ord),
-      contact_id: texts(contacts.contactId),
-      first_name: texts(contacts.firstName),
-      last_name: texts(contacts.lastName),
-      email: texts(contacts.email),
-      phone: texts(contacts.phone),
-      company: texts(contacts.company),
-      title: texts(contacts.title),
-      lead_id: texts(contacts.leadId),
-      ...lifecycle(contacts),
-    }),
-};
+const CONTACTS = stagingTable(
+  { name: 'contacts', table: 'crm_contacts_staging', entity: 2 },
+  { contact_id: ['text', 'contactId'], ...PERSON, lead_id: ['text', 'leadId'], ...LIFECYCLE },
+);
 
-const OPPORTUNITIES: StagingTable = {
-  name: 'opportunities',
-  table: 'crm_opportunities_staging',
-  entity: 3,
-  columns: [
-    ['opportunity_id', sql.fragment`i.opportunity_id`],
-    ['name', sql.fragment`i.name`],
-    ['lead_id', sql.fragment`i.lead_id`],
-    ['contact_id', sql.fragment`i.contact_id`],
-    ['amount', sql.fragment`i.amount::numeric`],
-    ['currency', sql.fragment`i.currency`],
-    ['stage', sql.fragment`i.stage`],
-    ['probability', sql.fragment`i.probability`],
-    ['expected_close_date', sql.fragment`i.expected_close_date`],
+const OPPORTUNITIES = stagingTable(
+  { name: 'opportunities', table: 'crm_opportunities_staging', entity: 3 },
+  {
+    opportunity_id: ['text', 'opportunityId'],
+    name: ['text', 'name'],
+    lead_id: ['text', 'leadId'],
+    contact_id: ['text', 'contactId'],
+    amount: ['numeric', 'amount'],
+    currency: ['text', 'currency'],
+    stage: ['text', 'stage'],
+    probability: ['int', 'probability'],
+    expected_close_date: ['date', 'expectedCloseDate'],
     ...LIFECYCLE,
-  ],
-  rows: ({ opportunities }) => opportunities.ord.length,
-  source: ({ opportunities }) =>
-    rowsOf({
-      ord: ints(opportunities.ord),
-      opportunity_id: texts(opportunities.opportunityId),
-      name: texts(opportunities.name),
-      lead_id: texts(opportunities.leadId),
-      contact_id: texts(opportunities.contactId),
-      amount: texts(opportunities.amount),
-      currency: texts(opportunities.currency),
-      stage: texts(opportunities.stage),
-      probability: ints(opportunities.probability),
-      expected_close_date: dates(opportunities.expectedCloseDate),
-      ...lifecycle(opportunities),
-    }),
-};
+  },
+);
 
 const TABLES: readonly StagingTable[] = [LEADS, CONTACTS, OPPORTUNITIES];
 
@@ -147,11 +115,11 @@ export function fillStep(
 ): FragmentSqlToken {
   const { name, table, columns } = staging;
   const names = sql.join(
-    columns.map(([column]) => sql.identifier([column])),
+    columns.map((column) => sql.identifier([column])),
     COMMA,
   );
   const values = sql.join(
-    columns.map(([, value]) => value),
+    columns.map((column) => sql.identifier(['i', column])),
     COMMA,
   );
   return sql.fragment`

@@ -128,23 +128,22 @@ async function holdConnection(openPool: StoreOptions['openLanePool']) {
 }
 
 function neededPartitions(deliveries: readonly Delivery[]): Map<Entity | 'log', Set<number>> {
-  const needed = new Map<Entity | 'log', Set<number>>([
-    ['lead', new Set()],
-    ['contact', new Set()],
-    ['opportunity', new Set()],
-    ['log', new Set()],
-  ]);
+  const log = new Set<number>();
+  const staged = { lead: new Set<number>(), contact: new Set<number>(), opportunity: new Set<number>() };
   for (const delivery of deliveries) {
     if (delivery.kind === 'tombstone' || delivery.kind === 'parked') {
       continue;
     }
     const time = logTimestamp(delivery);
     if (time > 0) {
-      needed.get('log')?.add(dayOf(time));
+      log.add(dayOf(time));
     }
     if (delivery.kind === 'stage') {
-      needed.get(delivery.event.entity)?.add(dayOf(delivery.event.eventTimestamp));
+      staged[delivery.event.entity].add(dayOf(delivery.event.eventTimestamp));
     }
   }
-  return needed;
+  return new Map<Entity | 'log', Set<number>>([
+    ...(Object.entries(staged) as Array<[Entity, Set<number>]>),
+    ['log', log],
+  ]);
 }

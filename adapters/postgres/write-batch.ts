@@ -23,7 +23,7 @@ import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { guarded } from './errors.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
-import { mayBeNew } from './new-steps.ts';
+import { mayBeNew, newEvents } from './new-steps.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
@@ -89,7 +89,7 @@ async function writeBatch(
     }
     default:
       try {
-        return await (allNew && mayBeNew(columns) ? writeNew(write, batch) : write(firstReading(batch)));
+        return await (allNew && mayBeNew(columns) ? writeNew(write, batch, columns) : write(firstReading(batch)));
       } catch (error) {
         if (!isKnown(error)) {
           throw error;
@@ -99,9 +99,13 @@ async function writeBatch(
   }
 }
 
-async function writeNew(write: (reading: Reading) => Promise<BatchResult>, batch: Batch): Promise<BatchResult> {
+async function writeNew(
+  write: (reading: Reading) => Promise<BatchResult>,
+  batch: Batch,
+  columns: BatchColumns,
+): Promise<BatchResult> {
   try {
-    return await write(newReading(batch));
+    return { ...(await write(newReading(batch))), events: newEvents(columns) };
   } catch (error) {
     if (!isNotNew(error)) {
       throw error;

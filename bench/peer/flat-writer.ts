@@ -2,7 +2,8 @@
 import { type DatabasePoolConnection, sql } from 'slonik';
 import { z } from 'zod';
 import type { LogRange, LogSlice, TopicPartition } from '../../activities/ports.ts';
-import { bigints, instants, ints, jsonbs, rowsOf, texts } from '../../adapters/postgres/column-fragments.ts';
+import { ints } from '../../adapters/postgres/column-fragments.ts';
+import { rowsOf } from '../../adapters/postgres/rows.ts';
 import type { FlatColumns } from './flat-decoder.ts';
 import { FLAT_POSITIONS, PEER_TABLE } from './table.ts';
 
@@ -31,19 +32,19 @@ export async function writeFlat(
   columns: FlatColumns,
 ): Promise<void> {
   const moves = rowsOf({
-    partition: ints(slices.map(({ partition }) => partition)),
-    from_offset: bigints(slices.map(({ from }) => from)),
-    next_offset: bigints(slices.map(({ next }) => next)),
+    partition: { type: 'int', values: slices.map(({ partition }) => partition) },
+    from_offset: { type: 'bigint', values: slices.map(({ from }) => from) },
+    next_offset: { type: 'bigint', values: slices.map(({ next }) => next) },
   });
   const rows = rowsOf({
-    event_id: texts(columns.eventId),
-    event_type: texts(columns.eventType),
-    organization_id: texts(columns.organizationId),
-    event_timestamp: instants(columns.eventTimestamp),
-    source: texts(columns.source),
-    version: texts(columns.version),
-    correlation_id: texts(columns.correlationId),
-    data: jsonbs(columns.data),
+    event_id: { type: 'text', values: columns.eventId },
+    event_type: { type: 'text', values: columns.eventType },
+    organization_id: { type: 'text', values: columns.organizationId },
+    event_timestamp: { type: 'instant', values: columns.eventTimestamp },
+    source: { type: 'text', values: columns.source },
+    version: { type: 'text', values: columns.version },
+    correlation_id: { type: 'text', values: columns.correlationId },
+    data: { type: 'jsonb', values: columns.data },
   });
   await connection.query(sql.unsafe`
     WITH moved AS (
