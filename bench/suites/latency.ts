@@ -93,7 +93,7 @@ async function measureOnce(
     const generator = await openGenerator({ brokers: servers.KAFKA_BROKERS.split(','), topics: reading.topics });
     try {
       const { openSight, assertAlive } = reading;
-      const pace = { rate, seconds: warmUp + seconds, tickMs: TICK_MS, lookMs: TICK_MS };
+      const pace = { rate, seconds: warmUp + seconds, warmUp, tickMs: TICK_MS, lookMs: TICK_MS };
       const steady = await runSteady({ generator, openSight, assertAlive, signal, ...pace });
       const span = { from: warmUp * 1_000, to: (warmUp + seconds) * 1_000 };
       const latency = summaryOf(latenciesOf(steady.schedule, steady.sightings, span));
