@@ -1,58 +1,52 @@
 // What a slow replay does to the latency of live events.
-import { createLogReader } from '../adapters/kafka/reader.ts';
-import { produceEvents } from '../scripts/lib/produce-events.ts';
-import { recordsOf } from './contestants/books.ts';
-import { untilWritten } from './contestants/progress.ts';
 import type { Environment } from './environment.ts';
-import { latenciesBetween, marksOf, percentile } from './live-latency.ts';
+import { openGenerator } from './latency/generator.ts';
+import { latenciesOf, percentile } from './latency/latencies.ts';
+import { openPositionsSight } from './latency/positions-sight.ts';
+import { runSteady } from './latency/steady.ts';
 import { controlOf, ingest, settingsOf, topicsOf, withWorker } from './replay-worker.ts';
 import { rotate } from './rounds.ts';
 
-/** p99 from produce to commit, in milliseconds. */
+/** p99 from when a record was due to be sent until others saw its row, in milliseconds. */
 export type Latency = Record<'alone' | 'beside', number>;
 
 /** Live events and events of the slow replay in a second. */
 export const LIVE_RATE = 1_000;
 export const REPLAY_RATE = 5_000;
 const STEADY_SECONDS = 15;
+const TICK_MS = 2;
 
 /** Live events at a steady rate, alone and beside a slow replay of the backlog, in turn. */
 export function measureLatencies(environment: Environment, rounds: number): Promise<Latency[]> {
   return withWorker(environment, async (bench) => {
-    const { kafka, registry, backlog } = environment;
-    const { database, consumerGroup, api } = bench;
+    const { databaseUrl, consumerGroup, api } = bench;
     await ingest(bench);
     const control = controlOf(environment);
     await control.start(settingsOf(environment, consumerGroup));
-    const reader = createLogReader(kafka, { maxWaitMs: 500 });
-    let sent = 0;
+    const brokers = environment.servers.KAFKA_BROKERS.split(',');
+    const topics = topicsOf(environment).map((topic) => ({ from: topic, to: topic }));
+    const records = LIVE_RATE * STEADY_SECONDS;
+    let firstLap = 0;
 
     async function steady(): Promise<number> {
-      const before = await marksOf(reader, topicsOf(environment));
-      const count = LIVE_RATE * STEADY_SECONDS;
-      await produceEvents({
-        kafka,
-        registry,
-        topics: backlog.topics,
-        count,
-        seed: 'live',
-        from: sent,
-        days: 1,
-        now: Date.now(),
-        rate: LIVE_RATE,
-      });
-      sent += count;
-      await untilWritten({
-        name: 'live events',
-        pid: bench.pid,
-        written: () => recordsOf(database, consumerGroup),
-        pollMs: 200,
-        expected: backlog.events + sent,
-        signal: environment.signal,
-        assertAlive: bench.assertRunning,
-      });
-      const after = await marksOf(reader, topicsOf(environment));
-      return percentile(await latenciesBetween(database, reader, consumerGroup, before, after), 0.99);
+      const generator = await openGenerator({ brokers, topics, mostRecords: records, firstLap });
+      firstLap += 1 + Math.ceil(records / generator.ids.length);
+      try {
+        const { schedule, sightings } = await runSteady({
+          generator,
+          openSight: (watched) => openPositionsSight(databaseUrl, consumerGroup, watched),
+          rate: LIVE_RATE,
+          seconds: STEADY_SECONDS,
+          warmUp: 0,
+          tickMs: TICK_MS,
+          lookMs: TICK_MS,
+          signal: environment.signal,
+          assertAlive: bench.assertRunning,
+        });
+        return percentile(latenciesOf(schedule, sightings, { from: 0, to: STEADY_SECONDS * 1_000 }), 0.99);
+      } finally {
+        await generator.close();
+      }
     }
 
     async function beside(): Promise<number> {
@@ -80,7 +74,6 @@ export function measureLatencies(environment: Environment, rounds: number): Prom
       return latencies;
     } finally {
       await control.stop(consumerGroup).catch(() => {}); // a worker that has died can't stop: its workflow goes with the server
-      reader.close();
     }
   });
 }

@@ -18,6 +18,7 @@ const WORKER = fileURLToPath(new URL('../workers/worker.ts', import.meta.url));
 
 export interface Bench {
   environment: Environment;
+  databaseUrl: string;
   database: pg.Client;
   pid: number;
   consumerGroup: string;
@@ -36,7 +37,7 @@ export async function withWorker<T>(environment: Environment, work: (bench: Benc
   const { pid, assertRunning, stop } = await startChild(process.execPath, [WORKER], env, log);
   const api = await openReplayApi(env);
   try {
-    return await work({ environment, database, pid, consumerGroup, api, assertRunning });
+    return await work({ environment, databaseUrl, database, pid, consumerGroup, api, assertRunning });
   } finally {
     await api.close();
     await stop();

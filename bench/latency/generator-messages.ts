@@ -7,6 +7,8 @@ export interface GeneratorSettings {
   topics: ReadonlyArray<{ from: string; to: string }>;
   /** About so many records at most make a lap; all that the topics hold when left out. */
   mostRecords?: number;
+  /** Which lap is sent first, 0 when left out: each lap has ids of its own. */
+  firstLap?: number;
 }
 
 /** What the thread found. */
@@ -16,6 +18,8 @@ export interface Ready {
   ids: string[];
   /** Where each stream's first record will go. */
   firstOffsets: number[];
+  /** As it was asked for. */
+  firstLap: number;
 }
 
 export interface Order {

@@ -10,7 +10,10 @@ import { createSender } from './sender.ts';
 
 const DAY_MS = 86_400_000;
 
-async function main(port: MessagePort, { brokers, topics, mostRecords }: GeneratorSettings): Promise<void> {
+async function main(
+  port: MessagePort,
+  { brokers, topics, mostRecords, firstLap = 0 }: GeneratorSettings,
+): Promise<void> {
   const client = createKafka({ brokers, clientId: 'crm-bench-generator', ssl: false, sasl: null, log: () => {} });
   const reader = createLogReader(client);
   const lap = await readLap(reader, topics, mostRecords);
@@ -25,9 +28,14 @@ async function main(port: MessagePort, { brokers, topics, mostRecords }: Generat
   await producer.connect();
   // Looks the topics up. Later look-ups would let records overtake each other.
   await producer.sendBatch({ topicMessages: topics.map(({ to }) => ({ topic: to, messages: [] })) });
-  const send = createSender(producer, lap, firstOffsets);
+  const send = createSender(producer, lap, { firstOffsets, firstLap });
   const { streams, order, records } = lap;
-  port.postMessage({ lap: { streams, order }, ids: records.map(({ id }) => id), firstOffsets } satisfies Ready);
+  port.postMessage({
+    lap: { streams, order },
+    ids: records.map(({ id }) => id),
+    firstOffsets,
+    firstLap,
+  } satisfies Ready);
   const [wanted] = (await once(port, 'message')) as [Order];
   const punctuality = await send(wanted);
   await producer.disconnect();

@@ -25,7 +25,8 @@ export async function openPositionsSight(
       const at = sharedClock();
       for (const [topic, partition, next] of rows) {
         const stream = streams.get(`${topic}/${partition}`);
-        if (stream !== undefined) visible[stream] = Math.max(0, Number(next) - (firstOffsets[stream] ?? 0));
+        if (stream === undefined) continue;
+        visible[stream] = Math.max(visible[stream] ?? 0, Number(next) - (firstOffsets[stream] ?? 0));
       }
       return { at, visible };
     },

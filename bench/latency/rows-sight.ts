@@ -21,7 +21,7 @@ export type AreThere = (probes: readonly Probe[]) => Promise<readonly boolean[]>
 /** @param table whose column `event_id` has an index */
 export async function openRowsSight(databaseUrl: string, table: string, watched: Watched): Promise<Sight> {
   const { generator, schedule, startAt } = watched;
-  const { ids } = generator;
+  const { ids, firstLap } = generator;
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   const text = `SELECT event_id FROM ${table} WHERE event_id = ANY($1::varchar[])`;
@@ -29,7 +29,7 @@ export async function openRowsSight(databaseUrl: string, table: string, watched:
   const areThere: AreThere = async (probes) => {
     const wanted = probes.map(({ stream, nth }) => {
       const place = schedule.placeOf(stream, nth);
-      return stampedId(ids[place % ids.length] ?? '', Math.floor(place / ids.length));
+      return stampedId(ids[place % ids.length] ?? '', firstLap + Math.floor(place / ids.length));
     });
     const { rows } = await client.query<[string]>({ name: 'rows', text, values: [wanted], rowMode: 'array' });
     const found = new Set(rows.map(([id]) => id));

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message, Producer } from 'kafkajs';
 import { sharedClock } from './clock.ts';
-import type { Order, Punctuality } from './generator-messages.ts';
+import type { Order, Punctuality, Ready } from './generator-messages.ts';
 import type { LapRecord } from './lap.ts';
 import { percentile } from './latencies.ts';
 import { countBefore, dueTime, type Lap } from './schedule.ts';
@@ -12,6 +12,8 @@ import { stamped } from './stamp.ts';
 /** After a stall what is due goes out in pieces of so many records. */
 const MOST_AT_ONCE = 5_000;
 
+type Start = Pick<Ready, 'firstOffsets' | 'firstLap'>;
+
 interface Piece {
   messages: Map<string, Message[]>;
   /** By partition, the offset that its first record must get. */
@@ -19,15 +21,14 @@ interface Piece {
 }
 
 /**
- * @param firstOffsets by stream, where its first record will go
  * @returns a function that sends and resolves when Kafka has acknowledged everything
  */
 export function createSender(
   producer: Producer,
   lap: Lap & { records: readonly LapRecord[] },
-  firstOffsets: readonly number[],
+  start: Start,
 ): (order: Order) => Promise<Punctuality> {
-  const cut = createCutter(lap, firstOffsets);
+  const cut = createCutter(lap, start);
 
   async function hand(from: number, to: number): Promise<void> {
     const { messages, bases } = cut(from, to);
@@ -72,7 +73,7 @@ export function createSender(
 /** Cuts a piece out of the schedule. Pieces must be asked for in their order. */
 function createCutter(
   { streams, order, records }: Lap & { records: readonly LapRecord[] },
-  firstOffsets: readonly number[],
+  { firstOffsets, firstLap }: Start,
 ): (from: number, to: number) => Piece {
   const nextOffsets = [...firstOffsets];
   return (from, to) => {
@@ -86,7 +87,7 @@ function createCutter(
       const name = `${topic}/${partition}`;
       if (!piece.bases.has(name)) piece.bases.set(name, offset);
       const messages = piece.messages.get(topic) ?? [];
-      messages.push({ key, value: stamped(value, id, Math.floor(place / records.length)), partition });
+      messages.push({ key, value: stamped(value, id, firstLap + Math.floor(place / records.length)), partition });
       piece.messages.set(topic, messages);
     }
     return piece;

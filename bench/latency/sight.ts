@@ -16,7 +16,7 @@ export interface Sight {
 
 /** What is watched: the generator's records, sent by a schedule that began at `startAt` of the shared clock. */
 export interface Watched {
-  generator: Pick<Generator, 'lap' | 'ids' | 'firstOffsets'>;
+  generator: Pick<Generator, 'lap' | 'ids' | 'firstOffsets' | 'firstLap'>;
   schedule: Schedule;
   startAt: number;
 }
