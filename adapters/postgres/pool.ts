@@ -7,6 +7,7 @@ import {
   sql,
 } from 'slonik';
 import { guarded } from './errors.ts';
+import { sendLargeParametersAsTheyAre } from './large-parameters.ts';
 
 export interface DatabaseOptions {
   /** postgres://user:password@host:port/database, `sslmode` allowed. */
@@ -53,6 +54,7 @@ const LOCK_TIMEOUT_MS = 3_000;
  * never leaves a statement or a transaction hanging on the server.
  */
 export async function createDatabasePool(options: DatabaseOptions): Promise<DatabasePool> {
+  sendLargeParametersAsTheyAre();
   const url = new URL(options.url);
   url.searchParams.set('application_name', options.applicationName);
   const settings = url.searchParams.get('options') ?? '';
