@@ -3,11 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { ingestionSettings } from '../../api/start.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
 import type { TopicRole } from '../../domain/schemas.ts';
 import { loadConfig } from '../../platform/config.ts';
+import { sweepId } from '../../workflows/contracts.ts';
+import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 import { type Child, startChild } from '../contestants/child.ts';
 import { WORKER, workerEnv } from '../contestants/path.ts';
 import type { Environment } from '../environment.ts';
@@ -46,6 +49,7 @@ export async function startIngestion(
   const stop = async () => {
     await control.stop(consumerGroup).catch(() => {}); // a worker that has died can't stop: its workflow goes with the server
     await Promise.all(children.map((child) => child.stop()));
+    await deleteSchedules(temporal, consumerGroup);
   };
   try {
     for (let nth = 1; nth <= workers; nth += 1) {
@@ -66,6 +70,16 @@ export async function startIngestion(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** What the worker had Temporal do every minute and every day would go to the workers of the next measurement. */
+async function deleteSchedules({ schedule }: Client, consumerGroup: string): Promise<void> {
+  for (const id of [sweepId(consumerGroup), maintenanceScheduleId(consumerGroup)]) {
+    await schedule
+      .getHandle(id)
+      .delete()
+      .catch(() => {}); // a worker that did not come so far has made none
   }
 }
 
