@@ -4,8 +4,10 @@ import { interruption } from './interruption.ts';
 import { record } from './record.ts';
 import { type CommonOptions, commonOptions, type Suite } from './suites/suite.ts';
 
-/** The command line of the benchmarks: one command for each suite. */
-export function createProgram(suites: readonly Suite[]): Command {
+export type RunSuite = (suite: Suite, options: CommonOptions) => Promise<void>;
+
+/** The command line of the benchmarks: one command for each suite, which `run` is given with what was typed. */
+export function createProgram(suites: readonly Suite[], run: RunSuite): Command {
   const program = new Command('bench')
     .usage('<suite> [options]')
     .description(
@@ -18,24 +20,25 @@ export function createProgram(suites: readonly Suite[]): Command {
 Each suite has a --help of its own. With npm, options go behind "--":  npm run bench -- quick
 --quick alone is the same as the suite quick.`,
     );
-  for (const suite of suites) program.addCommand(commandOf(suite));
+  for (const suite of suites) program.addCommand(commandOf(suite, run));
   return program;
 }
 
-function commandOf(suite: Suite): Command {
-  const { name, summary } = suite;
-  const command = new Command(name).description(summary);
+function commandOf(suite: Suite, run: RunSuite): Command {
+  const command = new Command(suite.name).description(suite.summary);
   suite.configure(command);
-  return commonOptions(command).action((options: CommonOptions) =>
-    withLock('bench', console.log, () =>
-      suite.run(options, {
-        log: console.log,
-        signal: interruption(),
-        report: (block) => record(name, options, block),
-      }),
-    ),
-  );
+  return commonOptions(command).action((options: CommonOptions) => run(suite, options));
 }
+
+/** Runs a suite while no other is running on this machine: they would measure each other. */
+export const runSuite: RunSuite = (suite, options) =>
+  withLock('bench', console.log, () =>
+    suite.run(options, {
+      log: console.log,
+      signal: interruption(),
+      report: (block) => record(suite.name, options, block),
+    }),
+  );
 
 /** What was typed, as the program knows it: nothing is a question for help, and `--quick` the suite of that name. */
 export function understood(words: readonly string[]): string[] {
