@@ -1,17 +1,22 @@
 /**
- * Deliveries of a replay whose ids the ledger has already. Where nearly all are known it costs half to ask for the ids
- * first, and to write only what is left; where none is, it would be one question too many.
+ * Deliveries of which nothing would be written: a replay's whose ids the ledger has already, and live ones that are read
+ * again (another delivery of a known id is logged). Where that is nearly all of them it costs half to ask the ledger
+ * first, and to send only what is left; where it is none, it would be one question too many.
  */
 import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import type { Batch, Delivery } from '../../activities/ports.ts';
+import type { Batch, BatchResult, Delivery } from '../../activities/ports.ts';
+import type { CRMEventType } from '../../domain/events.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
-import { bigints, ints, texts } from './column-fragments.ts';
+import { bigints } from './column-fragments.ts';
+import { rowsOf } from './rows.ts';
 
-/** By slice. */
 export interface KnownCounts {
+  /** By slice. */
   skipped: number[];
+  /** By slice. */
   conflicts: number[];
+  events: BatchResult['events'];
 }
 
 const foundRow = z.object({ known: z.array(z.number()), conflicts: z.array(z.number()) });
@@ -23,18 +28,45 @@ export async function takeOutKnown(
 ): Promise<{ rest: Batch; known: KnownCounts }> {
   const { known, conflicts } = await lookUp(connection, batch);
   const isKnown = new Set(known);
-  const counts: KnownCounts = { skipped: batch.slices.map(() => 0), conflicts: batch.slices.map(() => 0) };
-  const add = (to: number[], index: number) => {
-    const slice = batch.deliveries[index]?.slice ?? 0;
-    to[slice] = (to[slice] ?? 0) + 1;
+  return {
+    rest: { ...batch, deliveries: batch.deliveries.filter((_, index) => !isKnown.has(index)) },
+    known: {
+      skipped: countBySlice(batch, known),
+      conflicts: countBySlice(batch, conflicts),
+      events: eventsOf(batch, known, new Set(conflicts)),
+    },
   };
-  for (const index of known) add(counts.skipped, index);
-  for (const index of conflicts) add(counts.conflicts, index);
-  return { rest: { ...batch, deliveries: batch.deliveries.filter((_, index) => !isKnown.has(index)) }, known: counts };
+}
+
+function countBySlice({ slices, deliveries }: Batch, indexes: readonly number[]): number[] {
+  const counts = new Array<number>(slices.length).fill(0);
+  for (const index of indexes) {
+    const slice = deliveries[index]?.slice ?? 0;
+    counts[slice] = (counts[slice] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function eventsOf(
+  { deliveries }: Batch,
+  known: readonly number[],
+  conflicts: ReadonlySet<number>,
+): BatchResult['events'] {
+  const counts = { skipped: new Map<CRMEventType, number>(), conflict: new Map<CRMEventType, number>() };
+  for (const index of known) {
+    const delivery = deliveries[index];
+    if (delivery?.kind === 'stage') {
+      const of = counts[conflicts.has(index) ? 'conflict' : 'skipped'];
+      of.set(delivery.event.eventType, (of.get(delivery.event.eventType) ?? 0) + 1);
+    }
+  }
+  return (['skipped', 'conflict'] as const).flatMap((outcome) =>
+    [...counts[outcome]].map(([eventType, count]) => ({ eventType, outcome, count })),
+  );
 }
 
 /** The counts as a step `known`, with their sums for slice `s`. */
-export function knownStep({ skipped, conflicts }: KnownCounts): FragmentSqlToken {
+export function knownStep({ skipped, conflicts }: Omit<KnownCounts, 'events'>): FragmentSqlToken {
   return sql.fragment`
     known AS MATERIALIZED (
       SELECT * FROM unnest(${bigints(skipped)}, ${bigints(conflicts)}) WITH ORDINALITY AS k(skipped, conflicts, slice)
@@ -45,7 +77,10 @@ export function knownStep({ skipped, conflicts }: KnownCounts): FragmentSqlToken
 type StagedDelivery = Extract<Delivery, { event: StagedEvent }>;
 
 /** Indexes into the deliveries. A conflict is known as well. */
-function lookUp(connection: DatabasePoolConnection, { deliveries, slices }: Batch): Promise<z.infer<typeof foundRow>> {
+function lookUp(
+  connection: DatabasePoolConnection,
+  { mode, deliveries, slices }: Batch,
+): Promise<z.infer<typeof foundRow>> {
   const indexes: number[] = [];
   const staged: StagedDelivery[] = [];
   for (const [index, delivery] of deliveries.entries()) {
@@ -61,18 +96,21 @@ function lookUp(connection: DatabasePoolConnection, { deliveries, slices }: Batc
         WHERE (l.source_id, l.partition, l."offset") <> (d.source_id, d.partition, d."offset")
           AND (l.organization_id, l.content_hash) <> (d.organization_id, d.content_hash)
       ), '{}') AS conflicts
-    FROM unnest(
-      ${ints(indexes)}, ${texts(staged.map(({ event }) => event.eventId))},
-      ${texts(staged.map(({ event }) => event.organizationId))}, ${bigints(staged.map(({ event }) => BigInt(event.contentHash)))},
-      ${ints(staged.map(({ slice }) => range(slice)?.sourceId ?? null))},
-      ${ints(staged.map(({ slice }) => range(slice)?.partition ?? null))},
-      ${bigints(staged.map(({ record }) => record.offset))}
-    ) AS d(index, event_id, organization_id, content_hash, source_id, partition, "offset")
+    FROM ${rowsOf({
+      index: { type: 'int', values: indexes },
+      event_id: { type: 'text', values: staged.map(({ event }) => event.eventId) },
+      organization_id: { type: 'text', values: staged.map(({ event }) => event.organizationId) },
+      content_hash: { type: 'bigint', values: staged.map(({ event }) => BigInt(event.contentHash)) },
+      source_id: { type: 'int', values: staged.map(({ slice }) => range(slice)?.sourceId ?? null) },
+      partition: { type: 'int', values: staged.map(({ slice }) => range(slice)?.partition ?? null) },
+      offset: { type: 'bigint', values: staged.map(({ record }) => record.offset) },
+    })} d
     CROSS JOIN LATERAL (
       SELECT known.organization_id, known.source_id, known.partition, known."offset", known.content_hash
       FROM analytics.crm_event_ledger known
       WHERE known.event_id = d.event_id COLLATE "C"
       OFFSET 0 -- look-ups by key, never a join with the whole ledger
     ) l
+    WHERE ${mode !== 'ingest'} OR (l.source_id, l.partition, l."offset") = (d.source_id, d.partition, d."offset")
   `);
 }

@@ -47,22 +47,36 @@ function sliceColumn<T extends string | number | null>(
   return slices.map(pick);
 }
 
+/** Batches to write without asking for what is known, once asking has not paid. */
+const ASK_AGAIN_AFTER = 32;
+
 /** Writes the batches of one lane. What the last one was tells what to take the next one for. */
 export function createBatchWriter(connection: DatabasePoolConnection): (batch: Batch) => Promise<BatchResult> {
   let mostlyKnown = false;
   let allNew = true;
+  let askIn = 0;
+
+  async function withoutKnown(batch: Batch): Promise<{ rest: Batch; known: KnownCounts | null }> {
+    askIn -= 1;
+    if (!mostlyKnown || askIn > 0 || (batch.mode !== 'missing' && batch.mode !== 'ingest')) {
+      return { rest: batch, known: null };
+    }
+    const found = await guarded(() => takeOutKnown(connection, batch));
+    askIn = isMost(batch.deliveries.length - found.rest.deliveries.length, batch) ? 0 : ASK_AGAIN_AFTER;
+    return found;
+  }
+
   return async (batch) => {
-    const { rest, known } =
-      batch.mode === 'missing' && mostlyKnown
-        ? await guarded(() => takeOutKnown(connection, batch))
-        : { rest: batch, known: null };
+    const { rest, known } = await withoutKnown(batch);
     const result = await writeBatch(connection, rest, known, allNew);
     const skipped = result.slices.reduce((sum, slice) => sum + slice.skipped, 0);
-    mostlyKnown = skipped * 2 > batch.deliveries.length;
+    mostlyKnown = isMost(skipped, batch);
     allNew = skipped === 0;
-    return result;
+    return known === null ? result : { ...result, events: [...result.events, ...known.events] };
   };
 }
+
+const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.length;
 
 /**
  * Writes a batch in one statement; in another one when it was not what it was taken for.
@@ -137,7 +151,7 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
   const { slices } = batch;
   const { tombstones } = columns;
   const writing = reading.writing(columns);
-  const before = (count: keyof KnownCounts) =>
+  const before = (count: 'skipped' | 'conflicts') =>
     known === null
       ? sql.fragment`0`
       : sql.fragment`(SELECT k.${sql.identifier([count])} FROM known k WHERE k.slice = s.slice)`;

@@ -126,6 +126,46 @@ describe('the writer', () => {
     ]);
   });
 
+  it('takes each batch for what the last one was, and says the same when it was not', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    const ids = (from: number, count: number) => Array.from({ length: count }, (_, index) => lead(`${from + index}`));
+    let at = range;
+    const write = async (events: Parameters<typeof batchOf>[1]) => {
+      const result = await lane.writer.write(batchOf(at, events, runId));
+      at = { ...at, nextOffset: at.nextOffset + events.length };
+      return { ...result.slices[0], events: result.events };
+    };
+    const events = (outcome: string, count: number) => ({ eventType: 'lead.created', outcome, count });
+    // New after new, then one that is not: known to the ledger, and twice in the batch.
+    expect(await write(ids(0, 6))).toMatchObject({ stored: 6, events: [events('processed', 6)] });
+    const notNew = await write([...ids(6, 2), lead('0'), lead('6')]);
+    expect(notNew).toMatchObject({ stored: 2, skipped: 2 });
+    expect(notNew.events).toEqual(expect.arrayContaining([events('processed', 2), events('skipped', 2)]));
+    expect(await write(ids(8, 2))).toMatchObject({ stored: 2, skipped: 0 });
+
+    // Read again from the start: what was read before is skipped, and asked for beforehand from the second batch on.
+    at = await lane.positions.jump(at, 0, 'seek', runId);
+    expect(await write(ids(0, 4))).toMatchObject({ stored: 0, skipped: 4, events: [events('skipped', 4)] });
+    expect(await write(ids(4, 2))).toMatchObject({ stored: 0, skipped: 2, events: [events('skipped', 2)] });
+    expect(await write([...ids(6, 2), lead('0'), lead('6')])).toMatchObject({ stored: 0, skipped: 4 });
+    // Then other deliveries of known ids: logged, and one with other content is a conflict.
+    at = { ...at, nextOffset: 10 };
+    at = await lane.positions.jump({ ...at, nextOffset: 10 }, 12, 'seek', runId);
+    const others = await write([...ids(0, 3), lead('3', { contentHash: '43' })]);
+    expect(others).toMatchObject({ stored: 0, skipped: 4, conflicts: 1 });
+    expect(others.events).toEqual(expect.arrayContaining([events('skipped', 3), events('conflict', 1)]));
+    expect(await write(ids(0, 2))).toMatchObject({ skipped: 2 });
+    expect(await write(ids(20, 2))).toMatchObject({ stored: 2 });
+
+    const log = await pool.any(sql.unsafe`
+      SELECT processing_status AS status, count(*) FROM analytics.crm_events_log GROUP BY 1 ORDER BY 1`);
+    expect(log).toEqual([
+      { status: 'processed', count: 12 },
+      { status: 'skipped', count: 8 },
+    ]);
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(12);
+  });
+
   it('lets what failed follow the outcome of a later reading, and books the move', async () => {
     const { pool, runId, lane, range } = await setUp();
     await lane.writer.write(batchOf(range, ['bad', lead('b'), 'bad'], runId));
