@@ -20,9 +20,7 @@ interface Piece {
   bases: Map<string, number>;
 }
 
-/**
- * @returns a function that sends and resolves when Kafka has acknowledged everything
- */
+/** @returns a function that sends everything and resolves when Kafka has acknowledged it */
 export function createSender(
   producer: Producer,
   lap: Lap & { records: readonly LapRecord[] },

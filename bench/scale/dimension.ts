@@ -15,7 +15,7 @@ export interface Case {
 export interface Dimension {
   /** As it is asked for with --only. */
   name: string;
-  /** What a user would find true of it, for the table's reader. */
+  /** What differs from case to case, for who reads the table. */
   note: string;
   /** The first is what the others are compared with. */
   cases: readonly [Case, ...Case[]];
