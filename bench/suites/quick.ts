@@ -80,4 +80,7 @@ async function judge({ rounds }: Comparison, versions: readonly string[], { log,
   }
   process.exitCode = 1;
   log(`worse than the baseline: ${worse.map(({ name }) => name).join('; ')}`);
+  log(
+    'run it again with nothing else on the machine, then look at what changed since bench/baseline.json was recorded',
+  );
 }
