@@ -6,13 +6,18 @@ type Unhashed<T> = Omit<T, 'contentHash' | 'eventId' | 'metadata'>;
 /** What an event says, apart from which delivery of it says so. */
 export type Content = Unhashed<StagedLead> | Unhashed<StagedContact> | Unhashed<StagedOpportunity>;
 
+const BYTES_OF_NUMBER = 8;
+const number = new DataView(new ArrayBuffer(BYTES_OF_NUMBER));
+
 /**
  * 64 bits of a hash of an event's type, organization, time and data columns, as a signed decimal number for a
  * PostgreSQL bigint. Equal content gives equal numbers, whatever the metadata.
  */
 export function contentHash(content: Content): string {
-  const digest = hash('sha256', JSON.stringify(columns(content)), 'hex');
-  return BigInt.asIntN(64, BigInt(`0x${digest.slice(0, 16)}`)).toString();
+  // One character for each byte: of all forms of a digest the one that costs least to make and to read.
+  const digest = hash('sha256', JSON.stringify(columns(content)), 'binary');
+  for (let at = 0; at < BYTES_OF_NUMBER; at++) number.setUint8(at, digest.charCodeAt(at));
+  return number.getBigInt64(0).toString();
 }
 
 /**

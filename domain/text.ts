@@ -23,12 +23,7 @@ export function isLongerThan(text: string, limit: number): boolean {
  * show as U+FFFD are told apart where the bytes still are, in the decoder.
  */
 export function isStorable(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0 || isLow(code)) return false;
-    if (isHigh(code) && !isLow(text.charCodeAt(++i))) return false;
-  }
-  return true;
+  return text.isWellFormed() && !text.includes('\0');
 }
 
 function isHigh(code: number): boolean {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contentHash } from '../../../domain/content-hash.ts';
@@ -71,4 +72,66 @@ it('numbers that are in ledgers already stay what they are', () => {
       "-5730809072475465999",
     ]
   `);
+});
+
+describe('the number of a content', () => {
+  /** Any sequence of UTF-16 units, those that JSON writes in another way more often than by chance. */
+  const anyText = fc
+    .array(
+      fc.oneof(
+        fc.constantFrom(
+          '"',
+          '\\',
+          '\n',
+          '\u0000',
+          '\u001f',
+          '\u007f',
+          '\u2028',
+          '\ufffd',
+          '\ud83e',
+          '\udd8a',
+          '🦊',
+          '明',
+          'é',
+        ),
+        fc.string({ unit: 'binary' }),
+      ),
+    )
+    .map((parts) => parts.join(''));
+  const anyNumber = fc.oneof(
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double(),
+    fc.constantFrom(0, -0, 99_999_999, 1e8, 2 ** 53),
+  );
+
+  /** As the first version of the product reckoned it. */
+  function numberOf(columns: unknown): string {
+    const digest = createHash('sha256').update(JSON.stringify(columns)).digest('hex');
+    return BigInt.asIntN(64, BigInt(`0x${digest.slice(0, 16)}`)).toString();
+  }
+
+  function expectNumberOf(texts: readonly unknown[], times: readonly number[]): void {
+    const [organizationId, contactId, firstName, lastName, email, phone, company, title, leadId] = texts;
+    const [eventTimestamp, createdAt, updatedAt] = times;
+    const content = {
+      ...{ entity: 'contact', eventType: 'contact.created', organizationId, eventTimestamp, createdAt, updatedAt },
+      ...{ contactId, firstName, lastName, email, phone, company, title, leadId },
+    };
+    const columns = ['contact.created', organizationId, ...times, ...texts.slice(1)];
+    expect(contentHash(content as unknown as StagedEvent)).toBe(numberOf(columns));
+  }
+
+  const textsOf = (text: fc.Arbitrary<string>) => fc.array(fc.option(text), { minLength: 9, maxLength: 9 });
+  const times = fc.array(anyNumber, { minLength: 3, maxLength: 3 });
+
+  it('is the first 64 bits of the SHA-256 of its JSON', () => {
+    fc.assert(fc.property(textsOf(anyText), times, expectNumberOf), { numRuns: 1_000 });
+  });
+
+  it.each(['明', 'x', '"', '🦊'])('however long its texts are: %s', (character) => {
+    for (const length of [7_200, 21_800, 65_500, 65_536, 100_000]) {
+      expectNumberOf(['org-1', 'contact-1', character.repeat(length), null, ...Array<string>(5).fill('"')], [1, 2, 3]);
+    }
+  });
 });
