@@ -48,6 +48,18 @@ export async function persevere<T>(
   }
 }
 
+/** Waits for work that never rejects, but not when the signal aborts: the work then goes on alone. */
+export async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) {
+    return;
+  }
+  const aborted = Promise.withResolvers<void>();
+  const abort = () => aborted.resolve();
+  signal.addEventListener('abort', abort, { once: true });
+  await Promise.race([work, aborted.promise]);
+  signal.removeEventListener('abort', abort);
+}
+
 /** Whether waiting ended because its signal aborted. */
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';

@@ -31,6 +31,10 @@ export interface LogRecord {
   headers: ReadonlyArray<readonly [name: string, value: Buffer | null]>;
 }
 
+/** What a record counts for where bytes are limited. */
+export const bytesOf = ({ key, value }: Pick<LogRecord, 'key' | 'value'>): number =>
+  (key?.length ?? 0) + (value?.length ?? 0);
+
 /**
  * A piece of a partition: everything in [from, next). Slices of a partition join without gap or overlap; offsets in the
  * range that have no record are absent (compacted away, aborted, control records).
@@ -55,13 +59,14 @@ export interface LogRange extends TopicPartition {
 /** An open read of some ranges. Not reentrant: one `next` at a time. */
 export interface LogSession {
   /**
-   * Waits for records and returns up to `maxRecords` of them, at most `lingerMs` after the first became available.
+   * Waits for records and returns up to `maxRecords` of them, at most `lingerMs` after the first became available. The
+   * record that reaches `maxBytes` (see `bytesOf`) is the last one; left out, bytes are not limited.
    * Returns [] when `signal` aborts or every range is read to its end. Kafka being unreachable, a leader election and a
    * missing topic are waited out inside (see `trouble`).
    * @throws OffsetOutOfRangeError when a position is outside what the broker still has
    * @throws LogIdentityError when the broker lost track of a topic, so that its identity must be checked again
    */
-  next(options: { maxRecords: number; lingerMs: number; signal: AbortSignal }): Promise<LogSlice[]>;
+  next(options: { maxRecords: number; maxBytes?: number; lingerMs: number; signal: AbortSignal }): Promise<LogSlice[]>;
   /** True when every range has an end and has been read to it. */
   readonly finished: boolean;
   /** Why reading stalls, in words without payload, or null when it does not. */

@@ -1,8 +1,9 @@
 /**
  * A lane: reads its partitions from where PostgreSQL says they stand and writes batch after batch, until its slice of
- * time is over or it is told to stop. While one batch is being written the next one is fetched and decoded.
+ * time is over or it is told to stop. While it is behind, the next batch is fetched and decoded during the write of one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type BatchAmount, createBatchSizer, reaches } from '../domain/batch-size.ts';
 import type { BreakerPolicy } from '../domain/breaker.ts';
 import { addTotals, type LaneProgress, type LaneResult, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
 import type { RetryScheduler } from './failed-ports.ts';
@@ -12,11 +13,12 @@ import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
 import { countLate, type LateCount } from './late-count.ts';
 import { leaveOut } from './leave-out.ts';
-import { isAbort, persevere } from './patience.ts';
+import { isAbort, persevere, untilAborted } from './patience.ts';
 import { persist } from './persist.ts';
 import {
   type Batch,
   type BatchResult,
+  bytesOf,
   type EventDecoder,
   type LaneObserver,
   LogIdentityError,
@@ -33,8 +35,9 @@ import {
 import { createStreamGate } from './stream-gate.ts';
 
 export interface LaneOptions extends IngestRules {
-  /** Most records in one batch. */
+  /** Most records in one batch, and most bytes of them (see `bytesOf`), but for its last record. */
   maxRecords: number;
+  maxBytes: number;
   /** How long the first record of a batch waits for more, in milliseconds. */
   lingerMs: number;
   breaker: BreakerPolicy;
@@ -116,6 +119,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
   const connection = createLaneConnection(store, () => ranges.held());
   const ranges = createLaneRanges({ reader, connection, observer, owner: `${options.worker}/${input.lane}` }, input);
   const mode = input.mode ?? 'ingest';
+  const sizer = createBatchSizer({ rows: options.maxRecords, bytes: options.maxBytes });
   const ends = new Map<string, number>();
   let totals: LaneTotals = NO_TOTALS;
   let writing: Promise<void> = Promise.resolve();
@@ -194,7 +198,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     try {
       await pump(session, AbortSignal.any([signal, stale.signal]));
     } catch (error) {
-      await writing;
+      await untilAborted(writing, signal);
       if (error instanceof OffsetOutOfRangeError) {
         await patiently(() => ranges.outOfRange(error), signal);
       } else if (error instanceof LogIdentityError) {
@@ -220,17 +224,29 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
   }
 
   async function pump(session: LogSession, signal: AbortSignal): Promise<void> {
+    let behind = true;
     while (!signal.aborted) {
+      if (!behind) {
+        await untilAborted(writing, signal); // Meanwhile the next batch comes together.
+      }
       const asked = performance.now();
-      const slices = await session.next({ maxRecords: options.maxRecords, lingerMs: options.lingerMs, signal });
+      const { limit } = sizer;
+      const slices = await session.next({
+        maxRecords: limit.rows,
+        maxBytes: limit.bytes,
+        lingerMs: options.lingerMs,
+        signal,
+      });
       if (slices.length === 0) {
         if (session.finished) {
-          await writing; // Until then the ranges do not stand at their ends.
+          await untilAborted(writing, signal); // Until then the ranges do not stand at their ends.
         }
         return;
       }
       const fetched = performance.now();
-      await control.pace?.wait(countRecords(slices), signal, (reason) => trouble.set('pace', reason));
+      const amount = amountOf(slices);
+      behind = reaches(amount, limit);
+      await control.pace?.wait(amount.rows, signal, (reason) => trouble.set('pace', reason));
       let now = 0;
       const batch = await patiently(async () => {
         await gate.refresh();
@@ -247,11 +263,12 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
         await patiently(() => gate.announce(), signal);
       }
       const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
-      await writing;
-      if (broken.signal.aborted || stale.signal.aborted) {
+      await untilAborted(writing, signal);
+      if (signal.aborted) {
         return;
       }
-      writing = write(batch, slices, seconds, countLate(batch, options.late.at(now))).catch((error) =>
+      const learn = (writeMs: number) => sizer.written(amount, limit, writeMs);
+      writing = write(batch, slices, seconds, countLate(batch, options.late.at(now)), learn).catch((error) =>
         error instanceof StaleSuppressionError ? stale.abort() : broken.abort(error),
       );
     }
@@ -262,6 +279,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     slices: readonly LogSlice[],
     seconds: { fetch: number; decode: number },
     late: readonly LateCount[],
+    learn: (writeMs: number) => void,
   ): Promise<void> {
     const began = performance.now();
     let result: BatchResult;
@@ -284,6 +302,8 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     }
     trouble.set('write', null);
     const committed = Date.now();
+    const writeMs = performance.now() - began;
+    learn(writeMs);
     for (const slice of slices) {
       ranges.advance(slice, slice.next);
       ends.set(`${slice.topic}/${slice.partition}`, slice.endOffset);
@@ -296,7 +316,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       counts,
       events: result.events,
       late,
-      seconds: { ...seconds, write: (performance.now() - began) / 1000 },
+      seconds: { ...seconds, write: writeMs / 1000 },
       latencies: latenciesOf(slices, committed),
     });
     report();
@@ -348,8 +368,15 @@ function troubleOf(error: unknown): string | null {
   return null;
 }
 
-function countRecords(slices: readonly LogSlice[]): number {
-  return slices.reduce((sum, { records }) => sum + records.length, 0);
+function amountOf(slices: readonly LogSlice[]): BatchAmount {
+  const amount = { rows: 0, bytes: 0 };
+  for (const { records } of slices) {
+    amount.rows += records.length;
+    for (const record of records) {
+      amount.bytes += bytesOf(record);
+    }
+  }
+  return amount;
 }
 
 function latenciesOf(slices: readonly LogSlice[], committed: number): number[] {

@@ -134,6 +134,7 @@ export interface IngestionConfig {
   sliceMs: number;
   laneTimeoutMs: number;
   batchMaxRows: number;
+  batchMaxBytes: number;
   batchLingerMs: number;
   bufferMaxBytes: number;
   breaker: { share: number; minimum: number; window: number };
@@ -310,6 +311,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       sliceMs: values.INGESTION_SLICE_MS,
       laneTimeoutMs: values.INGESTION_LANE_TIMEOUT_MS,
       batchMaxRows: values.INGESTION_BATCH_MAX_ROWS,
+      batchMaxBytes: values.INGESTION_BATCH_MAX_BYTES,
       batchLingerMs: values.INGESTION_BATCH_LINGER_MS,
       bufferMaxBytes: values.INGESTION_BUFFER_MAX_BYTES,
       breaker: {

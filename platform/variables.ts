@@ -311,7 +311,16 @@ const ingestion = {
     '5000',
     'A lane that is silent for so long is taken over by another worker.',
   ),
-  INGESTION_BATCH_MAX_ROWS: variable(integer(1, 50_000, 'rows'), '5000', 'Most events that one transaction writes.'),
+  INGESTION_BATCH_MAX_ROWS: variable(
+    integer(1, 50_000, 'rows'),
+    '5000',
+    'Most events that one transaction writes; it takes fewer where the database needs long for them.',
+  ),
+  INGESTION_BATCH_MAX_BYTES: variable(
+    integer(1, GIBIBYTE, 'bytes'),
+    '4194304',
+    'Most bytes of keys and values that one transaction takes, but for the last event of it.',
+  ),
   INGESTION_BATCH_LINGER_MS: variable(
     integer(0, 10_000, 'ms'),
     '20',
@@ -319,8 +328,8 @@ const ingestion = {
   ),
   INGESTION_BUFFER_MAX_BYTES: variable(
     integer(1024 ** 2, 64 * GIBIBYTE, 'bytes'),
-    '67108864',
-    'Most that a lane holds in memory ahead of the database; a full buffer stops fetching.',
+    '33554432',
+    'Most that all lanes of a worker hold in memory ahead of the database, as Kafka sent it; a full buffer stops fetching.',
   ),
   BREAKER_PERCENT: variable(
     integer(1, 100, '%'),

@@ -1,5 +1,5 @@
 import { type FileChunk, InvalidFileError, type OpenedFile } from '../../activities/file-ports.ts';
-import type { LogRange, LogRecord, LogSlice } from '../../activities/ports.ts';
+import { bytesOf, type LogRange, type LogRecord, type LogSlice } from '../../activities/ports.ts';
 import { buffersOf, compressionOf, readLayout, unpacked } from './content.ts';
 import type { FileStore } from './files.ts';
 import type { Piece, Place, Splitter } from './pieces.ts';
@@ -90,7 +90,7 @@ export class FileCursor {
     this.#waitingSince ??= performance.now();
     for (const record of stretch.records) {
       this.#waiting.push(record);
-      this.#bytes += record.value?.length ?? 0;
+      this.#bytes += bytesOf(record);
     }
     this.#covered = Math.min(stretch.next, this.#end);
     this.#at = stretch.at;
@@ -137,12 +137,16 @@ export class FileCursor {
     }
   }
 
-  /** What waits, up to so many records; null when nothing waits. */
-  take(most: number): LogSlice | null {
+  /** What waits, up to so many records and to the one that reaches the bytes; null when nothing waits. */
+  take(maxRecords: number, maxBytes: number): LogSlice | null {
     if (this.#waitingSince === null) return null;
-    const records = this.#waiting.splice(0, most);
+    let count = 0;
+    for (let bytes = 0; count < Math.min(maxRecords, this.#waiting.length) && bytes < maxBytes; count += 1) {
+      bytes += bytesOf(this.#waiting[count] as LogRecord);
+    }
+    const records = this.#waiting.splice(0, count);
     const next = this.#waiting[0]?.offset ?? this.#covered;
-    for (const { value } of records) this.#bytes -= value?.length ?? 0;
+    for (const record of records) this.#bytes -= bytesOf(record);
     if (this.#waiting.length === 0) this.#waitingSince = null;
     const slice = {
       topic: this.topic,

@@ -37,7 +37,7 @@ export function openFileSession(cursors: readonly FileCursor[], { maxBufferedByt
   }
 
   return {
-    async next({ maxRecords, lingerMs, signal }) {
+    async next({ maxRecords, maxBytes = Number.POSITIVE_INFINITY, lingerMs, signal }) {
       const cursor = cursors.find(({ finished }) => !finished);
       if (cursor === undefined) return [];
       const stop = AbortSignal.any([signal, closing.signal]);
@@ -47,9 +47,9 @@ export function openFileSession(cursors: readonly FileCursor[], { maxBufferedByt
         const isDue =
           cursor.readAll ||
           cursor.waitingRecords >= maxRecords ||
-          cursor.waitingBytes >= maxBufferedBytes ||
+          cursor.waitingBytes >= Math.min(maxBytes, maxBufferedBytes) ||
           (until !== null && performance.now() >= until);
-        const slice = isDue ? cursor.take(maxRecords) : null;
+        const slice = isDue ? cursor.take(maxRecords, maxBytes) : null;
         if (slice !== null) return [slice];
         await readMore(cursor, until, stop);
       }

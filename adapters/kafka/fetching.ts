@@ -10,11 +10,17 @@ import type { TopicIdentities } from './topic-identity.ts';
 export interface ReaderLimits {
   /** Milliseconds a broker may hold a fetch open while there is nothing new. */
   maxWaitMs: number;
-  /** Of fetched records that wait to be handed out, over all partitions of a session. */
+  /** Of fetched records that wait to be handed out, over all open sessions of a reader, which share it equally. */
   maxBufferedBytes: number;
   /** Of one partition in one fetch. A larger record gets through all the same. */
   maxBytesPerPartition: number;
 }
+
+/** The limits of one session. */
+export type SessionLimits = Omit<ReaderLimits, 'maxBufferedBytes'> & {
+  /** Becomes less when another session is opened: then nothing is fetched until what waits fits again. */
+  readonly maxBufferedBytes: number;
+};
 
 export interface Fetching {
   /** Starts whatever can be fetched now; to be called when there is room again or a doubt is settled. */
@@ -34,7 +40,7 @@ const NOTHING_RETRY_MS = 100;
 export function startFetching(options: {
   partitions: readonly PartitionReader[];
   identities: TopicIdentities;
-  limits: ReaderLimits;
+  limits: SessionLimits;
   brokers: Brokers;
   boundsOf(partition: TopicPartition): Promise<PartitionBounds>;
   /** Called after each answer and each failure. */

@@ -1,4 +1,11 @@
-import type { LogRange, LogRecord, LogSlice, OffsetOutOfRangeError, TopicPartition } from '../../activities/ports.ts';
+import {
+  bytesOf,
+  type LogRange,
+  type LogRecord,
+  type LogSlice,
+  type OffsetOutOfRangeError,
+  type TopicPartition,
+} from '../../activities/ports.ts';
 import { backoffMs } from './backoff.ts';
 import { decompress } from './codecs.ts';
 import type { FetchedPartition } from './protocol/fetch.ts';
@@ -19,6 +26,14 @@ interface Opened extends Stretch {
   records: LogRecord[];
   at: number;
 }
+
+/** What a batch may still take. Its last record may exceed the bytes. */
+export interface Room {
+  records: number;
+  bytes: number;
+}
+
+const isFull = ({ records, bytes }: Room) => records <= 0 || bytes <= 0;
 
 /** A partition as messages name it. */
 export const partitionName = ({ topic, partition }: TopicPartition): string => `${topic}[${partition}]`;
@@ -151,17 +166,16 @@ export class PartitionReader {
   }
 
   /**
-   * Hands out what waits, up to `maxRecords` records; null when nothing waits.
+   * Hands out what waits and there is room for; null when nothing waits.
+   * @param room is less by what is handed out
    * @throws RecordFormatError when the next batch can't be decoded; what comes before it is handed out first
    */
-  async take(maxRecords: number): Promise<LogSlice | null> {
+  async take(room: Room): Promise<LogSlice | null> {
     const from = this.#handedOut;
     const parts: LogRecord[][] = [];
-    let room = maxRecords;
     for (let opened = await this.#open(room, from); opened !== null; opened = await this.#open(room, from)) {
       const part = this.#handOut(opened, room);
       if (part.length > 0) parts.push(part);
-      room -= part.length;
       if (this.#opened !== null) break;
     }
     this.#waiting.splice(0, this.#head);
@@ -179,10 +193,10 @@ export class PartitionReader {
   }
 
   /** The stretch to hand out from next; null when none waits or there is no room for its records. */
-  async #open(room: number, startedAt: number): Promise<Opened | null> {
+  async #open(room: Room, startedAt: number): Promise<Opened | null> {
     if (this.#opened !== null) return this.#opened;
     const stretch = this.#waiting[this.#head];
-    if (stretch === undefined || (room === 0 && stretch.batch !== null)) return null;
+    if (stretch === undefined || (isFull(room) && stretch.batch !== null)) return null;
     try {
       this.#opened = { ...stretch, at: 0, records: stretch.batch === null ? [] : await decode(stretch.batch, stretch) };
     } catch (error) {
@@ -196,18 +210,29 @@ export class PartitionReader {
     return this.#opened;
   }
 
-  #handOut(opened: Opened, room: number): LogRecord[] {
+  #handOut(opened: Opened, room: Room): LogRecord[] {
     const { records, at } = opened;
-    if (records.length - at <= room) {
+    const end = endWithin(records, at, room);
+    opened.at = end;
+    if (end === records.length) {
       this.#opened = null;
       this.#handedOut = opened.next;
       return at === 0 ? records : records.slice(at);
     }
-    const part = records.slice(at, at + room);
-    opened.at += part.length;
+    const part = records.slice(at, end);
     this.#handedOut = (part.at(-1)?.offset ?? this.#handedOut - 1) + 1;
     return part;
   }
+}
+
+/** Index behind the last record that there is room for, which is less by them then. */
+function endWithin(records: readonly LogRecord[], from: number, room: Room): number {
+  let end = from;
+  for (; end < records.length && !isFull(room); end += 1) {
+    room.records -= 1;
+    room.bytes -= bytesOf(records[end] as LogRecord);
+  }
+  return end;
 }
 
 async function decode(batch: RecordBatch, { from, next }: { from: number; next: number }): Promise<LogRecord[]> {

@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogReader, LogRecord, LogTimes, PartitionBounds, TopicPartition } from '../../activities/ports.ts';
+import type {
+  LogRange,
+  LogReader,
+  LogRecord,
+  LogTimes,
+  PartitionBounds,
+  TopicPartition,
+} from '../../activities/ports.ts';
 import { backoffMs } from './backoff.ts';
 import type { Brokers } from './brokers.ts';
 import type { KafkaClient } from './client.ts';
-import type { ReaderLimits } from './fetching.ts';
+import type { ReaderLimits, SessionLimits } from './fetching.ts';
 import { PartitionReader, partitionName } from './partition-reader.ts';
 import { ERROR, errorWords, TOPIC_GONE } from './protocol/errors.ts';
 import { NO_TOPIC_ID, type TopicMetadata } from './protocol/metadata.ts';
@@ -16,7 +23,7 @@ export interface KafkaLogReader extends LogReader, LogTimes {
 }
 
 const MIB = 2 ** 20;
-const DEFAULT_LIMITS: ReaderLimits = { maxWaitMs: 5_000, maxBufferedBytes: 64 * MIB, maxBytesPerPartition: MIB };
+const DEFAULT_LIMITS: ReaderLimits = { maxWaitMs: 5_000, maxBufferedBytes: 32 * MIB, maxBytesPerPartition: MIB };
 const ATTEMPTS = 4;
 
 /**
@@ -27,6 +34,25 @@ const ATTEMPTS = 4;
 export function createLogReader(client: KafkaClient, options: Partial<ReaderLimits> = {}): KafkaLogReader {
   const limits = { ...DEFAULT_LIMITS, ...options };
   const brokers = client.openBrokers();
+  let sessions = 0;
+
+  const sessionLimits: SessionLimits = {
+    ...limits,
+    get maxBufferedBytes() {
+      return limits.maxBufferedBytes / sessions;
+    },
+  };
+
+  function open(ranges: readonly LogRange[]): KafkaLogSession {
+    sessions += 1;
+    return openSession(ranges, sessionLimits, client.openBrokers(), {
+      boundsOf,
+      log: client.log,
+      closed: () => {
+        sessions -= 1;
+      },
+    });
+  }
 
   const boundsOf = async (partition: TopicPartition): Promise<PartitionBounds> => {
     const [bounds] = await boundsOfAll([partition]);
@@ -37,7 +63,7 @@ export function createLogReader(client: KafkaClient, options: Partial<ReaderLimi
   const boundsOfAll = (partitions: readonly TopicPartition[]) => persistently(() => askBounds(brokers, partitions));
 
   return {
-    open: (ranges) => openSession(ranges, limits, client.openBrokers(), boundsOf, client.log),
+    open,
     partitions: (topics) => persistently(() => askPartitions(brokers, topics)),
     bounds: boundsOfAll,
     offsetsAt: (partitions, time) => persistently(() => askOffsetsAt(brokers, partitions, time)),
@@ -145,5 +171,5 @@ async function askRecord(brokers: Brokers, at: TopicPartition & { offset: number
   if (fetched.errorCode !== ERROR.NONE) throw new Error(`${partitionName(at)}: ${errorWords(fetched.errorCode)}`);
   const reader = new PartitionReader({ topic: at.topic, partition: at.partition, from: at.offset, to: at.offset + 1 });
   reader.accept(fetched, 0);
-  return (await reader.take(1))?.records[0] ?? null;
+  return (await reader.take({ records: 1, bytes: 1 }))?.records[0] ?? null;
 }

@@ -8,8 +8,8 @@ import {
 } from '../../activities/ports.ts';
 import type { Brokers } from './brokers.ts';
 import type { KafkaLog } from './client.ts';
-import { type ReaderLimits, startFetching } from './fetching.ts';
-import { PartitionReader } from './partition-reader.ts';
+import { type SessionLimits, startFetching } from './fetching.ts';
+import { PartitionReader, type Room } from './partition-reader.ts';
 import { RecordFormatError } from './record-batch.ts';
 import { TopicIdentities } from './topic-identity.ts';
 
@@ -19,18 +19,24 @@ export interface KafkaLogSession extends LogSession {
   readonly bufferedBytes: number;
 }
 
+export interface SessionDeps {
+  /** Asks over other connections, since those of the session wait for records. */
+  boundsOf: (partition: TopicPartition) => Promise<PartitionBounds>;
+  log: KafkaLog;
+  /** Called once. */
+  closed(): void;
+}
+
 const TROUBLES_TOLD = 3;
 
 /**
  * Opens a read of ranges over connections of its own, which it closes with itself.
- * @param boundsOf asks over other connections, since ours wait for records
  */
 export function openSession(
   ranges: readonly LogRange[],
-  limits: ReaderLimits,
+  limits: SessionLimits,
   brokers: Brokers,
-  boundsOf: (partition: TopicPartition) => Promise<PartitionBounds>,
-  log: KafkaLog,
+  { boundsOf, log, closed: onClosed }: SessionDeps,
 ): KafkaLogSession {
   const partitions = ranges.map((range) => new PartitionReader(range));
   const identities = new TopicIdentities();
@@ -82,31 +88,30 @@ export function openSession(
   }
 
   /** Milliseconds until what waits should be handed out; null when nothing waits. */
-  function dueIn(maxRecords: number, lingerMs: number): number | null {
+  function dueIn({ records: maxRecords, bytes: maxBytes }: Room, lingerMs: number): number | null {
     const since = Math.min(...partitions.map((partition) => partition.waitingSince ?? Number.POSITIVE_INFINITY));
     if (!Number.isFinite(since)) return null;
     const records = partitions.reduce((sum, partition) => sum + partition.bufferedRecords, 0);
-    const full = limits.maxBufferedBytes - bufferedBytes() < limits.maxBytesPerPartition;
+    const bytes = bufferedBytes();
+    const full = bytes >= maxBytes || limits.maxBufferedBytes - bytes < limits.maxBytesPerPartition;
     const complete = partitions.every((partition) => partition.fetchedAll || identities.inDoubt(partition.topic));
     if (records >= maxRecords || full || complete) return 0;
     return Math.max(since + lingerMs - performance.now(), 0);
   }
 
   /** Each call begins with another partition, so that none is left for last for ever. */
-  async function handOut(maxRecords: number): Promise<LogSlice[]> {
+  async function handOut(room: Room): Promise<LogSlice[]> {
     const slices: LogSlice[] = [];
-    let room = maxRecords;
     for (const partition of [...partitions.slice(turn), ...partitions.slice(0, turn)]) {
       const slice = await takeFrom(partition, room);
       if (slice === null) continue;
       slices.push(slice);
-      room -= slice.records.length;
     }
     turn = (turn + 1) % partitions.length;
     return slices;
   }
 
-  async function takeFrom(partition: PartitionReader, room: number): Promise<LogSlice | null> {
+  async function takeFrom(partition: PartitionReader, room: Room): Promise<LogSlice | null> {
     try {
       return await partition.take(room);
     } catch (error) {
@@ -132,16 +137,17 @@ export function openSession(
   }
 
   return {
-    async next({ maxRecords, lingerMs, signal }) {
+    async next({ maxRecords, maxBytes = Number.POSITIVE_INFINITY, lingerMs, signal }) {
+      const room: Room = { records: maxRecords, bytes: maxBytes };
       while (!signal.aborted && !closed) {
         throwFailure();
-        const due = dueIn(maxRecords, lingerMs);
+        const due = dueIn(room, lingerMs);
         if (due === null && finished()) break;
         if (due !== 0) {
           await change(signal, due);
           continue;
         }
-        const slices = await handOut(maxRecords);
+        const slices = await handOut(room);
         fetching.resume();
         if (slices.length > 0) return slices;
       }
@@ -161,7 +167,9 @@ export function openSession(
     },
 
     async close() {
+      if (closed) return;
       closed = true;
+      onClosed();
       fetching.stop();
       wake();
     },

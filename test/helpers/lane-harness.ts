@@ -105,6 +105,7 @@ export async function createLaneHarness(
     options: {
       breaker: options.breaker ?? { share: 1, minimum: 1, window: 1_000 },
       maxRecords: options.maxRecords ?? 2_000,
+      maxBytes: 4 * 2 ** 20,
       lingerMs: 20,
       worker: 'test',
       eventTypes: new Set(EVENT_TYPES),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogSlice } from '../../../activities/ports.ts';
 import { crc32c } from '../../../adapters/kafka/crc32c.ts';
-import { PartitionReader } from '../../../adapters/kafka/partition-reader.ts';
+import { PartitionReader, type Room } from '../../../adapters/kafka/partition-reader.ts';
 import { RecordFormatError } from '../../../adapters/kafka/record-batch.ts';
 import { batchesFrom } from './arbitrary-batch.ts';
 import { encodeBatch, encodeMarker, record } from './encode-batch.ts';
@@ -16,13 +16,15 @@ const fetched = (recordSet: Buffer, lastStableOffset = 1_000) => ({
   recordSet,
 });
 
+const upTo = (records: number): Room => ({ records, bytes: Number.POSITIVE_INFINITY });
+
 const readerOf = (from: number, to: number | null = null) =>
   new PartitionReader({ topic: 't', partition: 0, from, to });
 
 async function takeAll(reader: PartitionReader, sizes: readonly number[]): Promise<LogSlice[]> {
   const slices: LogSlice[] = [];
   for (let turn = 0; ; turn += 1) {
-    const slice = await reader.take(sizes[turn % sizes.length] ?? 1);
+    const slice = await reader.take(upTo(sizes[turn % sizes.length] ?? 1));
     if (slice === null) return slices;
     slices.push(slice);
   }
@@ -63,17 +65,34 @@ describe('a partition being read', () => {
     );
   });
 
+  it('ends with the record that reaches the bytes, and takes nothing then', async () => {
+    const large = (offset: number) => ({ ...record(offset), key: Buffer.alloc(40), value: Buffer.alloc(60) });
+    const reader = readerOf(0);
+    reader.accept(fetched(await encodeBatch({ baseOffset: 0, records: [0, 1, 2, 3].map(large) })), 0);
+    const room: Room = { records: 10, bytes: 150 };
+    expect(await reader.take(room)).toMatchObject({ from: 0, next: 2, records: [large(0), large(1)] });
+    expect(await reader.take(room)).toBeNull();
+    expect(await reader.take(upTo(10))).toMatchObject({ from: 2, next: 4 });
+  });
+
   it('moves over offsets without records, even when there is no room for any', async () => {
     const reader = readerOf(0);
     reader.accept(fetched(await encodeMarker(4, 1, 1), 5), 0);
-    expect(await reader.take(0)).toEqual({ topic: 't', partition: 0, from: 0, next: 5, records: [], endOffset: 5 });
+    expect(await reader.take(upTo(0))).toEqual({
+      topic: 't',
+      partition: 0,
+      from: 0,
+      next: 5,
+      records: [],
+      endOffset: 5,
+    });
   });
 
   it('ends where its range does, also when the offsets before it are absent', async () => {
     const reader = readerOf(3, 8);
     reader.accept(fetched(await encodeBatch({ baseOffset: 12, records: [record(12)] })), 0);
     expect(reader.fetchedAll).toBe(true);
-    expect(await reader.take(10)).toMatchObject({ from: 3, next: 8, records: [] });
+    expect(await reader.take(upTo(10))).toMatchObject({ from: 3, next: 8, records: [] });
     expect(reader.finished).toBe(true);
   });
 
@@ -93,14 +112,14 @@ describe('a partition being read', () => {
 
     const reader = readerOf(0);
     reader.accept(fetched(Buffer.concat([good, notGzip])), 0);
-    expect(await reader.take(10)).toMatchObject({ from: 0, next: 1 });
-    await expect(reader.take(10)).rejects.toThrow(RecordFormatError);
+    expect(await reader.take(upTo(10))).toMatchObject({ from: 0, next: 1 });
+    await expect(reader.take(upTo(10))).rejects.toThrow(RecordFormatError);
     reader.discard('damaged', 0);
     reader.accept(fetched(notGzip), 0);
     expect(reader.trouble).toBe('damaged');
     reader.discard('damaged', 0);
     reader.accept(fetched(gzip), 0);
-    expect(await reader.take(10)).toMatchObject({ from: 1, next: 2, records: [record(1)] });
+    expect(await reader.take(upTo(10))).toMatchObject({ from: 1, next: 2, records: [record(1)] });
     expect(reader.trouble).toBeNull();
   });
 });
