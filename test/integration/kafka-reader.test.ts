@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { OffsetOutOfRangeError } from '../../activities/ports.ts';
 import { kafkaTool } from '../../stack/index.ts';
@@ -163,6 +164,46 @@ describe('a session', () => {
     expect(largest).toBeLessThanOrEqual(300_000 + 520_000);
     expect(counts).toEqual([4_000, 20, 20]);
     expect(readBeforeOthers).toBeLessThan(1_000);
+  });
+
+  it('shares its buffers with the other sessions of its reader, and has them to itself when those are closed', async () => {
+    const topic = await newTopic(client);
+    const value = randomBytes(1_000);
+    for (let round = 0; round < 40; round += 1) {
+      await produce(
+        client,
+        Array.from({ length: 20 }, () => ({ topic, key: null, value, partition: 0 })),
+      );
+    }
+    const reader = newReader(client, { maxBufferedBytes: 400_000, maxBytesPerPartition: 50_000 });
+    const reading = openSession(reader, [from(topic)]);
+    const others = [1, 2, 3].map(() => openSession(reader, [from(topic)]));
+    const mostWhileReading = async (records: number) => {
+      let most = 0;
+      for (let left = records; left > 0; ) {
+        const slices = await reading.next({ ...ANY, maxRecords: 1 });
+        left -= recordsOf(slices).length;
+        most = Math.max(most, reading.bufferedBytes);
+        await sleep(2); // for fetches to answer
+      }
+      return most;
+    };
+    expect(await mostWhileReading(200)).toBeLessThanOrEqual(100_000);
+    for (const other of others) await other.close();
+    expect(await mostWhileReading(200)).toBeGreaterThan(100_000);
+  });
+
+  it('ends a batch with the record that reaches the bytes', async () => {
+    const topic = await newTopic(client, { partitions: 2 });
+    const value = randomBytes(1_000);
+    const batch = (partition: number) => Array.from({ length: 30 }, () => ({ topic, key: null, value, partition }));
+    await produce(client, [...batch(0), ...batch(1)]);
+    const session = openSession(newReader(client), [from(topic, 0, 30, 0), from(topic, 0, 30, 1)]);
+    const counts: number[] = [];
+    while (!session.finished) {
+      counts.push(recordsOf(await session.next({ ...ANY, lingerMs: 55_000, maxBytes: 24_500 })).length);
+    }
+    expect(counts).toEqual([25, 25, 10]);
   });
 
   it('reads a record far larger than its limits, beside others', async () => {
