@@ -59,8 +59,9 @@ export interface LogRange extends TopicPartition {
 /** An open read of some ranges. Not reentrant: one `next` at a time. */
 export interface LogSession {
   /**
-   * Waits for records and returns up to `maxRecords` of them, at most `lingerMs` after the first became available. The
-   * record that reaches `maxBytes` (see `bytesOf`) is the last one; left out, bytes are not limited.
+   * Waits for records and returns up to `maxRecords` of them, at most `lingerMs` after the first became available, or
+   * some times that while more is known to be coming. The record that reaches `maxBytes` (see `bytesOf`) is the last
+   * one; left out, bytes are not limited.
    * Returns [] when `signal` aborts or every range is read to its end. Kafka being unreachable, a leader election and a
    * missing topic are waited out inside (see `trouble`).
    * @throws OffsetOutOfRangeError when a position is outside what the broker still has

@@ -328,7 +328,7 @@ const ingestion = {
   ),
   INGESTION_BUFFER_MAX_BYTES: variable(
     integer(1024 ** 2, 64 * GIBIBYTE, 'bytes'),
-    '33554432',
+    '16777216',
     'Most that all lanes of a worker hold in memory ahead of the database, as Kafka sent it; a full buffer stops fetching.',
   ),
   BREAKER_PERCENT: variable(

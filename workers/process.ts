@@ -1,6 +1,7 @@
 /** What every process does around its work: read the configuration, log, drain on a signal, fail loudly. */
 import { EVENT_TYPES } from '../domain/events.ts';
 import { type Config, ConfigError, loadConfig } from '../platform/config.ts';
+import { keepHeapSmall } from '../platform/heap.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { createMetrics, type Metrics } from '../platform/metrics.ts';
 import { type ShutdownStep, shutDown, shutDownOnSignal } from '../platform/shutdown.ts';
@@ -20,6 +21,7 @@ export interface Work {
 
 /** Runs a process until a signal ends it (exit code 0 after a clean drain) or its work fails (exit code 1). */
 export async function runProcess(service: string, start: (context: Context) => Promise<Work>): Promise<void> {
+  keepHeapSmall();
   const config = readConfig();
   const logger = createLogger({ level: config.log.level, service });
   for (const warning of config.warnings) {

@@ -35,7 +35,7 @@ import type { RetryServers } from './retries.ts';
 import { settleOver } from './settling.ts';
 
 /** Fetching far ahead of a rate would only take the time of live lanes. */
-const REPLAY_BUFFER_BYTES = 16 * 2 ** 20;
+const REPLAY_BUFFER_BYTES = 8 * 2 ** 20;
 
 /** How often the topics are looked at for new partitions. */
 const WATCH_INTERVAL_MS = 5_000;

@@ -94,6 +94,11 @@ export class PartitionReader {
     return this.#fetched >= this.#end || this.failure !== null;
   }
 
+  /** True when the broker is known to have more, and to send it. */
+  get moreIsComing(): boolean {
+    return !this.fetchedAll && this.trouble === null && this.#fetched < this.endOffset;
+  }
+
   /** True when the range is handed out to its end. */
   get finished(): boolean {
     return this.#handedOut >= this.#end;

@@ -23,7 +23,7 @@ export interface KafkaLogReader extends LogReader, LogTimes {
 }
 
 const MIB = 2 ** 20;
-const DEFAULT_LIMITS: ReaderLimits = { maxWaitMs: 5_000, maxBufferedBytes: 32 * MIB, maxBytesPerPartition: MIB };
+const DEFAULT_LIMITS: ReaderLimits = { maxWaitMs: 5_000, maxBufferedBytes: 16 * MIB, maxBytesPerPartition: MIB };
 const ATTEMPTS = 4;
 
 /**

@@ -29,6 +29,9 @@ export interface SessionDeps {
 
 const TROUBLES_TOLD = 3;
 
+/** A backlog is read in whole batches: what the broker has is waited for longer than what may be produced. */
+const BACKLOG_PATIENCE = 10;
+
 /**
  * Opens a read of ranges over connections of its own, which it closes with itself.
  */
@@ -96,7 +99,8 @@ export function openSession(
     const full = bytes >= maxBytes || limits.maxBufferedBytes - bytes < limits.maxBytesPerPartition;
     const complete = partitions.every((partition) => partition.fetchedAll || identities.inDoubt(partition.topic));
     if (records >= maxRecords || full || complete) return 0;
-    return Math.max(since + lingerMs - performance.now(), 0);
+    const patience = partitions.some(({ moreIsComing }) => moreIsComing) ? BACKLOG_PATIENCE * lingerMs : lingerMs;
+    return Math.max(since + patience - performance.now(), 0);
   }
 
   /** Each call begins with another partition, so that none is left for last for ever. */
