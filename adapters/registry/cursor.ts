@@ -18,18 +18,13 @@ export class Cursor {
   misfit: string | null = null;
   #bytes: Buffer = Buffer.alloc(0);
   #position = 0;
-  #start = 0;
   #end = 0;
-  /** The whole message as one character per byte: cutting ASCII texts out of it beats decoding each by itself. */
-  #characters = '';
 
   /** Goes to the message's `start`; what was read before is forgotten. */
   open(bytes: Buffer, start: number): void {
     this.#bytes = bytes;
     this.#position = start;
-    this.#start = start;
     this.#end = bytes.length;
-    this.#characters = bytes.toString('latin1', start);
     this.failed = false;
     this.invalidText = null;
     this.misfit = null;
@@ -90,10 +85,8 @@ export class Cursor {
   readText(field: string): string {
     const from = this.#takeBlock();
     const to = this.#position;
-    let bits = 0;
-    for (let at = from; at < to; at++) bits |= this.#bytes[at] as number;
-    if (bits < CONTINUES) return this.#characters.substring(from - this.#start, to - this.#start);
-    const text = this.#bytes.toString('utf8', from, to);
+    // Without a name, the encoding need not be looked up. Cut out of the whole as one text, each would keep that alive.
+    const text = this.#bytes.toString(undefined, from, to);
     if (text.includes('\uFFFD') && !isUtf8(this.#bytes.subarray(from, to))) this.invalidText ??= field;
     return text;
   }
