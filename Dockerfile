@@ -12,7 +12,8 @@ RUN npm prune --omit=dev --no-audit --no-fund \
     node_modules/@temporalio/core-bridge/releases/*-apple-* node_modules/@temporalio/core-bridge/releases/*-windows-*
 
 FROM node:24.21-bookworm-slim
-ENV NODE_ENV=production
+# As npm run worker starts it: the young generation would take another 100 MiB, and no time is saved by it.
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=16
 # Temporal's native client trusts the certificates of the system, not those of Node, and the slim image has none.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 WORKDIR /app

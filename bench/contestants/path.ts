@@ -95,6 +95,7 @@ export function workerEnv(
 ): Record<string, string> {
   return {
     PATH: process.env.PATH ?? '',
+    NODE_OPTIONS: '--max-semi-space-size=16', // as npm run worker and the image have it
     WORKER_PORT: '0', // metrics and health listen wherever there is room
     KAFKA_BROKERS: servers.KAFKA_BROKERS,
     KAFKA_CONSUMER_GROUP_ID: consumerGroup,
