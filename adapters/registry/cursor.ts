@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { KnownTexts, LONGEST_KNOWN } from './known-texts.ts';
 
 const CONTINUES = 0x80;
 const BITS = 0x7f;
@@ -19,6 +20,7 @@ export class Cursor {
   #bytes: Buffer = Buffer.alloc(0);
   #position = 0;
   #end = 0;
+  readonly #known = new KnownTexts();
 
   /** Goes to the message's `start`; what was read before is forgotten. */
   open(bytes: Buffer, start: number): void {
@@ -85,9 +87,13 @@ export class Cursor {
   readText(field: string): string {
     const from = this.#takeBlock();
     const to = this.#position;
+    const isShort = to - from <= LONGEST_KNOWN;
+    const known = isShort ? this.#known.find(this.#bytes, from, to) : undefined;
+    if (known !== undefined) return known;
     // Without a name, the encoding need not be looked up. Cut out of the whole as one text, each would keep that alive.
     const text = this.#bytes.toString(undefined, from, to);
     if (text.includes('\uFFFD') && !isUtf8(this.#bytes.subarray(from, to))) this.invalidText ??= field;
+    else if (isShort) this.#known.keep(text, this.#bytes, from, to);
     return text;
   }
 
