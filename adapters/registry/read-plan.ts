@@ -10,7 +10,6 @@ import { ENTITIES, type Entity, type WireEvent } from '../../domain/events.ts';
 import { type AvroField, type AvroRecord, ENTITY_RECORDS, METADATA_RECORD, SCHEMAS } from '../../domain/schemas.ts';
 import { isRecord, isUnion, simpleName } from './avro-types.ts';
 import type { Cursor } from './cursor.ts';
-import { BUILD_DATA, type BuildRecord, buildEnvelope, buildMetadata, ENTITY_AT, type Values } from './records.ts';
 import { compileScalar, IncompatibleSchema } from './scalars.ts';
 import { compileSkip } from './skip.ts';
 
@@ -22,37 +21,30 @@ export interface NoData {
   data: null;
 }
 
-/** Reads what comes next into its place among the values of a record. */
-type Step = (cursor: Cursor, values: Values) => void;
+type Target = Record<string, unknown>;
+type Step = (cursor: Cursor, target: Target) => void;
 
 /** @throws IncompatibleSchema naming the first field that stands in the way */
 export function compileReadPlan(writer: Type): ReadPlan {
   if (!isRecord(writer)) throw new IncompatibleSchema('the message is no record in its schema');
+  const empty: Target = { ...emptyRecord(SCHEMAS.events), entity: null };
   const steps = compileSteps(writer, SCHEMAS.events, '', compileEnvelopeField);
-  // The steps fill in exactly the fields of the envelope; the entity is set with `data`.
-  return compileBuild(steps, ENTITY_AT + 1, buildEnvelope) as ReadPlan;
-}
-
-/** Messages are read one after the other, so one list of values serves them all. */
-function compileBuild(steps: readonly Step[], fields: number, build: BuildRecord): (cursor: Cursor) => object {
-  const values: Values = Array<unknown>(fields).fill(null);
   return (cursor) => {
-    for (let at = 0; at < fields; at++) values[at] = null;
-    for (const step of steps) step(cursor, values);
-    return build(values);
+    const event = { ...empty };
+    for (const step of steps) step(cursor, event);
+    // The steps fill in exactly the fields of the envelope; `entity` is set with `data`.
+    return event as unknown as WireEvent | NoData;
   };
 }
 
-/** @param place of the field in our record */
-type CompileField = (writer: Type, ours: AvroField, path: string, place: number) => Step;
+type CompileField = (writer: Type, ours: AvroField, path: string) => Step;
 
 function compileSteps(writer: types.RecordType, ours: AvroRecord, prefix: string, compileField: CompileField): Step[] {
   const byName = new Map(ours.fields.map((field) => [field.name, field]));
   const steps = writer.fields.map((field): Step => {
     const known = byName.get(field.name);
     byName.delete(field.name);
-    if (known === undefined) return compileSkip(field.type);
-    return compileField(field.type, known, `${prefix}${known.name}`, ours.fields.indexOf(known));
+    return known === undefined ? compileSkip(field.type) : compileField(field.type, known, `${prefix}${known.name}`);
   });
   for (const absent of byName.values()) {
     if (absent.default === undefined) {
@@ -62,31 +54,43 @@ function compileSteps(writer: types.RecordType, ours: AvroRecord, prefix: string
   return steps;
 }
 
-const compileScalarField: CompileField = (writer, ours, path, place) => {
+const compileScalarField: CompileField = (writer, ours, path) => {
   const read = compileScalar(writer, ours.type, path);
-  return (cursor, values) => {
-    values[place] = read(cursor);
+  const { name } = ours;
+  return (cursor, target) => {
+    target[name] = read(cursor);
   };
 };
 
-const compileEnvelopeField: CompileField = (writer, ours, path, place) => {
-  if (ours.name === 'data') return compileData(writer, place);
-  if (ours.name === 'metadata') return compileMetadata(writer, place);
-  return compileScalarField(writer, ours, path, place);
+const compileEnvelopeField: CompileField = (writer, ours, path) => {
+  if (ours.name === 'data') return compileData(writer);
+  if (ours.name === 'metadata') return compileMetadata(writer);
+  return compileScalarField(writer, ours, path);
 };
 
-function compileRecord(writer: types.RecordType, ours: AvroRecord, prefix: string, build: BuildRecord) {
-  return compileBuild(compileSteps(writer, ours, prefix, compileScalarField), ours.fields.length, build);
+function compileRecord(writer: types.RecordType, ours: AvroRecord, prefix: string): (cursor: Cursor) => Target {
+  const empty = emptyRecord(ours);
+  const steps = compileSteps(writer, ours, prefix, compileScalarField);
+  return (cursor) => {
+    const record = { ...empty };
+    for (const step of steps) step(cursor, record);
+    return record;
+  };
 }
 
-function compileMetadata(writer: Type, place: number): Step {
+/** All fields in our order, so that records of every writer have the same shape for the engine. */
+function emptyRecord(ours: AvroRecord): Target {
+  return Object.fromEntries(ours.fields.map((field) => [field.name, null]));
+}
+
+function compileMetadata(writer: Type): Step {
   const types = isUnion(writer) ? writer.types : [writer];
   const branches = types.map((type): Step => {
     if (type.typeName === 'null') return () => {};
     if (!isRecord(type)) throw new IncompatibleSchema("metadata: must be a record in the message's schema");
-    const read = compileRecord(type, METADATA_RECORD, 'metadata.', buildMetadata);
-    return (cursor, values) => {
-      values[place] = read(cursor);
+    const read = compileRecord(type, METADATA_RECORD, 'metadata.');
+    return (cursor, target) => {
+      target.metadata = read(cursor);
     };
   });
   return isUnion(writer) ? chooseBranch(branches) : (branches[0] as Step);
@@ -96,9 +100,9 @@ function compileMetadata(writer: Type, place: number): Step {
  * `data` is one of our entities or a union of them. A union may have more: an event with another record is refused by
  * itself and does not hold up those that we can read.
  */
-function compileData(writer: Type, place: number): Step {
+function compileData(writer: Type): Step {
   const types = isUnion(writer) ? writer.types : [writer];
-  const branches = types.map((type) => (isRecord(type) ? compileEntity(type, place) : null));
+  const branches = types.map((type) => (isRecord(type) ? compileEntity(type) : null));
   if (branches.every((branch) => branch === null)) {
     throw new IncompatibleSchema("data: none of our entities in the message's schema");
   }
@@ -106,13 +110,13 @@ function compileData(writer: Type, place: number): Step {
   return isUnion(writer) ? chooseBranch(steps) : (steps[0] as Step);
 }
 
-function compileEntity(writer: types.RecordType, place: number): Step | null {
+function compileEntity(writer: types.RecordType): Step | null {
   const entity = entityOfRecord(writer);
   if (entity === null) return null;
-  const read = compileRecord(writer, ENTITY_RECORDS[entity], 'data.', BUILD_DATA[entity]);
-  return (cursor, values) => {
-    values[ENTITY_AT] = entity;
-    values[place] = read(cursor);
+  const read = compileRecord(writer, ENTITY_RECORDS[entity], 'data.');
+  return (cursor, target) => {
+    target.entity = entity;
+    target.data = read(cursor);
   };
 }
 
@@ -125,10 +129,10 @@ function compileMisfit(writer: Type): Step {
 }
 
 function chooseBranch(branches: readonly Step[]): Step {
-  return (cursor, values) => {
+  return (cursor, target) => {
     const branch = branches[cursor.readLong()];
     if (branch === undefined) cursor.fail();
-    else branch(cursor, values);
+    else branch(cursor, target);
   };
 }
 
