@@ -3,11 +3,11 @@
  * time is over or it is told to stop. While it is behind, the next batch is fetched and decoded during the write of one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BatchAmount, createBatchSizer, reaches } from '../domain/batch-size.ts';
+import { createBatchSizer, reaches } from '../domain/batch-size.ts';
 import type { BreakerPolicy } from '../domain/breaker.ts';
 import { addTotals, type LaneProgress, type LaneResult, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
 import type { RetryScheduler } from './failed-ports.ts';
-import { type IngestRules, prepareBatch, schemaIdOf } from './ingest.ts';
+import { type IngestRules, prepareBatch } from './ingest.ts';
 import { createLaneConnection } from './lane-connection.ts';
 import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
@@ -18,7 +18,6 @@ import { persist } from './persist.ts';
 import {
   type Batch,
   type BatchResult,
-  bytesOf,
   type EventDecoder,
   type LaneObserver,
   LogIdentityError,
@@ -32,6 +31,7 @@ import {
   type Store,
   WriteError,
 } from './ports.ts';
+import { amountOf, latenciesOf, ofSchema } from './slices.ts';
 import { createStreamGate } from './stream-gate.ts';
 
 export interface LaneOptions extends IngestRules {
@@ -346,14 +346,6 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
   };
 }
 
-/** Leaves out the records of other schemas. */
-function ofSchema(slices: readonly LogSlice[], schemaId: number): LogSlice[] {
-  return slices.map((slice) => ({
-    ...slice,
-    records: slice.records.filter(({ value }) => value !== null && schemaIdOf(value) === schemaId),
-  }));
-}
-
 /** How often a stall of the reader is looked for, in milliseconds. */
 const TROUBLE_INTERVAL = 500;
 
@@ -366,27 +358,4 @@ function troubleOf(error: unknown): string | null {
     return error.message;
   }
   return null;
-}
-
-function amountOf(slices: readonly LogSlice[]): BatchAmount {
-  const amount = { rows: 0, bytes: 0 };
-  for (const { records } of slices) {
-    amount.rows += records.length;
-    for (const record of records) {
-      amount.bytes += bytesOf(record);
-    }
-  }
-  return amount;
-}
-
-function latenciesOf(slices: readonly LogSlice[], committed: number): number[] {
-  const latencies: number[] = [];
-  for (const slice of slices) {
-    for (const { timestamp } of slice.records) {
-      if (timestamp >= 0) {
-        latencies.push(Math.max(0, committed - timestamp) / 1000);
-      }
-    }
-  }
-  return latencies;
 }

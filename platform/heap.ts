@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
  */
 const GROWING_PERCENT = 50;
 
-/** Lets the old generation stay small, for a few percent of CPU time; to be called first. */
+/** Keeps the old generation small; to be called first. */
 export function keepHeapSmall(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWING_PERCENT}`);
 }
