@@ -21,10 +21,10 @@ import { startChild } from './contestants/child.ts';
 import { createPath, workerEnv } from './contestants/path.ts';
 import { untilWritten } from './contestants/progress.ts';
 import { deleteLogs, type Environment, OURS, withEnvironment } from './environment.ts';
+import { WORKER } from './product.ts';
 import { openRedriveApi, type RedriveApi } from './redrive-api.ts';
 import { table } from './report.ts';
 
-const WORKER = fileURLToPath(new URL('../workers/worker.ts', import.meta.url));
 const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url));
 const CONSUMER_GROUP = 'bench-dead-letters';
 

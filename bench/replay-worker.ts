@@ -1,7 +1,6 @@
 // A worker and an API over a fresh database, and the first ingestion of the backlog by them.
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import { ingestionSettings } from '../api/start.ts';
@@ -12,9 +11,8 @@ import { startChild } from './contestants/child.ts';
 import { workerEnv } from './contestants/path.ts';
 import { untilWritten } from './contestants/progress.ts';
 import { type Environment, OURS } from './environment.ts';
+import { WORKER } from './product.ts';
 import { openReplayApi, type ReplayApi } from './replay-api.ts';
-
-const WORKER = fileURLToPath(new URL('../workers/worker.ts', import.meta.url));
 
 export interface Bench {
   environment: Environment;

@@ -10,6 +10,7 @@ import { down, SERVERS, type ServerName, type StackEnv, status, up } from '../st
 import { type Databases, openDatabases } from './databases.ts';
 import { interruption } from './interruption.ts';
 import { openNamespace } from './namespace.ts';
+import { buildProduct } from './product.ts';
 
 /** Its own instance, so that a running stack is left alone. */
 const INSTANCE = { name: 'bench', portOffset: 10_000 };
@@ -67,6 +68,7 @@ export function withServers<T>(settings: ServerSettings, work: (servers: Servers
 async function openServers({ databaseUrl, keep, log }: ServerSettings, closing: Closing): Promise<Servers> {
   // Containers would put another network and file system between some contestants and the servers.
   process.env.CRM_STACK = 'native';
+  await buildProduct();
   if (!keep) closing.push(() => down({ ...INSTANCE, log }, { wipe: true }));
   const names = SERVERS.filter((name) => name !== 'postgres' || databaseUrl === null);
   const own = await up({ ...INSTANCE, log }, names);

@@ -1,7 +1,6 @@
 // Our whole path as users run it: a worker process that Temporal tells to read the backlog from Kafka.
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
@@ -9,12 +8,11 @@ import { loadConfig } from '../../platform/config.ts';
 import { type IngestionSettings, ingestionWorkflowId } from '../../workflows/contracts.ts';
 import type { Environment } from '../environment.ts';
 import { peakRssBytes } from '../machine.ts';
+import { WORKER } from '../product.ts';
 import { type Books, readBooks, recordsOf } from './books.ts';
 import { startChild } from './child.ts';
 import { assertWritten, type Contestant, type Measurement } from './contestant.ts';
 import { untilWritten } from './progress.ts';
-
-export const WORKER = fileURLToPath(new URL('../../workers/worker.ts', import.meta.url));
 
 /** The worker reads the backlog into an empty database. */
 export function createPath(environment: Environment): Contestant {

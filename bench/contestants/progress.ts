@@ -17,11 +17,13 @@ export interface Watched {
 }
 
 const STALL_MS = 60_000;
+/** Of the events: until then the process still starts up. */
+const WARM_AFTER = 0.3;
 
 /**
  * Waits until everything is written.
- * @returns CPU seconds per million events from the first events that were seen on, so without what starting costs; null
- * where the system does not tell or all came at once
+ * @returns CPU seconds per million events once a part of them is written, so without what starting and compiling cost, as
+ * for a contestant that was warmed up; null where the system does not tell or the rest came at once
  * @throws Error when nothing is written for a minute, or too much; the signal's reason
  */
 export async function untilWritten({
@@ -43,7 +45,7 @@ export async function untilWritten({
     if (events > latest) {
       latest = events;
       latestAt = performance.now();
-      first ??= { cpu: cpuSecondsOf([pid]), events };
+      if (events >= expected * WARM_AFTER) first ??= { cpu: cpuSecondsOf([pid]), events };
     } else {
       await assertAlive();
       if (performance.now() - latestAt > STALL_MS) throw new Error(`${name}: stuck at ${events} of ${expected} events`);

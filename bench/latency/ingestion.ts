@@ -12,8 +12,9 @@ import { loadConfig } from '../../platform/config.ts';
 import { sweepId } from '../../workflows/contracts.ts';
 import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 import { type Child, startChild } from '../contestants/child.ts';
-import { WORKER, workerEnv } from '../contestants/path.ts';
+import { workerEnv } from '../contestants/path.ts';
 import type { Environment } from '../environment.ts';
+import { WORKER } from '../product.ts';
 
 export interface Ingestion {
   consumerGroup: string;
