@@ -64,14 +64,10 @@ const program = new Command('dead-letters')
   );
 
 async function bench(options: { events: number; partitions: number; record?: boolean; keep?: boolean }): Promise<void> {
-  const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
   const settings = {
     events: Math.ceil(options.events / SHARE_DEAD),
     partitions: options.partitions,
-    lanes,
-    batchMaxRows,
-    databaseUrl: null,
-    keep: options.keep ?? false,
+    keep: options.keep,
     log: console.log,
   };
   await withEnvironment(settings, async (environment) => {

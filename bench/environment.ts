@@ -2,7 +2,10 @@
 import { migrate } from '../adapters/postgres/migrate.ts';
 import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool } from '../adapters/postgres/pool.ts';
+import { EVENT_TYPES } from '../domain/events.ts';
+import { loadConfig } from '../platform/config.ts';
 import { type Backlog, type BacklogSettings, createBacklog } from './backlog.ts';
+import { buildProduct } from './product.ts';
 import { closingAfterwards, type ServerSettings, type Servers, withServers } from './servers.ts';
 
 export { deleteLogs } from './servers.ts';
@@ -18,15 +21,21 @@ export interface Environment extends Servers {
   settings: BacklogSettings;
 }
 
-export type EnvironmentSettings = ServerSettings & Omit<BacklogSettings, 'seed' | 'from' | 'days' | 'now'>;
+export type EnvironmentSettings = ServerSettings & Pick<BacklogSettings, 'events' | 'partitions'>;
 
-/** Brings everything up, runs `work` in it and takes everything down again, also when it fails or is interrupted. */
-export function withEnvironment<T>(
-  { databaseUrl, keep, log, ...wanted }: EnvironmentSettings,
+/**
+ * Builds the product, brings everything up, runs `work` in it and takes everything down again, also when it fails or is
+ * interrupted. Lanes and batches are those of users who configure nothing.
+ */
+export async function withEnvironment<T>(
+  { events, partitions, databaseUrl, keep, log }: EnvironmentSettings,
   work: (environment: Environment) => Promise<T>,
 ): Promise<T> {
   const now = Date.now();
-  const settings: BacklogSettings = { ...wanted, seed: 'bench', from: now - DAYS * DAY_MS, days: DAYS, now };
+  const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
+  const from = now - DAYS * DAY_MS;
+  const settings: BacklogSettings = { events, partitions, lanes, batchMaxRows, seed: 'bench', from, days: DAYS, now };
+  await buildProduct();
   return withServers({ databaseUrl, keep, log }, (servers) =>
     closingAfterwards(log, async (closing) => {
       const { databases, kafka, registry, id } = servers;

@@ -4,8 +4,6 @@ import { appendFile } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { EVENT_TYPES } from '../domain/events.ts';
-import { loadConfig } from '../platform/config.ts';
 import { withLock } from '../stack/cache.ts';
 import { positive, runCommand } from './command.ts';
 import { deleteLogs, type Environment, withEnvironment } from './environment.ts';
@@ -38,17 +36,7 @@ const program = new Command('replay')
   .action((options: Options) => withLock('bench', console.log, () => bench(options)));
 
 async function bench({ events, rounds, partitions, record, keep }: Options): Promise<void> {
-  const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-  const settings = {
-    events,
-    partitions,
-    lanes,
-    batchMaxRows,
-    databaseUrl: null,
-    keep: keep ?? false,
-    log: console.log,
-  };
-  await withEnvironment(settings, async (environment) => {
+  await withEnvironment({ events, partitions, keep, log: console.log }, async (environment) => {
     const others = watchOthers(environment.pids.all);
     const rates: Rates[] = [];
     for (let round = 0; round < rounds; round += 1) {

@@ -10,7 +10,6 @@ import { down, SERVERS, type ServerName, type StackEnv, status, up } from '../st
 import { type Databases, openDatabases } from './databases.ts';
 import { interruption } from './interruption.ts';
 import { openNamespace } from './namespace.ts';
-import { buildProduct } from './product.ts';
 
 /** Its own instance, so that a running stack is left alone. */
 const INSTANCE = { name: 'bench', portOffset: 10_000 };
@@ -35,10 +34,10 @@ export interface Servers {
 }
 
 export interface ServerSettings {
-  /** A PostgreSQL server to measure on instead of one of its own; null without. */
-  databaseUrl: string | null;
+  /** A PostgreSQL server to measure on instead of one of its own. */
+  databaseUrl?: string | undefined;
   /** Leave the servers running at the end. */
-  keep: boolean;
+  keep?: boolean | undefined;
   log: (line: string) => void;
 }
 
@@ -68,9 +67,8 @@ export function withServers<T>(settings: ServerSettings, work: (servers: Servers
 async function openServers({ databaseUrl, keep, log }: ServerSettings, closing: Closing): Promise<Servers> {
   // Containers would put another network and file system between some contestants and the servers.
   process.env.CRM_STACK = 'native';
-  await buildProduct();
   if (!keep) closing.push(() => down({ ...INSTANCE, log }, { wipe: true }));
-  const names = SERVERS.filter((name) => name !== 'postgres' || databaseUrl === null);
+  const names = SERVERS.filter((name) => name !== 'postgres' || databaseUrl === undefined);
   const own = await up({ ...INSTANCE, log }, names);
   const servers = { ...own, DATABASE_URL: databaseUrl ?? own.DATABASE_URL };
   const signal = interruption();

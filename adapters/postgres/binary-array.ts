@@ -10,6 +10,7 @@ const OID = { int8: 20, int4: 23, text: 25, date: 1082, timestamptz: 1184, uuid:
 
 const LENGTH_BYTES = 4;
 const NULL_LENGTH = -1;
+const JSONB_VERSION = 1;
 const TWO_TO_32 = 2 ** 32;
 /** PostgreSQL counts from 2000-01-01. */
 const EPOCH_MS = Date.UTC(2000, 0, 1);
@@ -65,12 +66,19 @@ function twoWords(value: number): void {
   word(value);
 }
 
-/** @param text well-formed: half a surrogate pair would arrive as U+FFFD */
-function text(text: string): void {
+/**
+ * @param text well-formed: half a surrogate pair would arrive as U+FFFD
+ * @param version of the form, a byte before the text; null for types that have none
+ */
+function text(text: string, version: number | null): void {
   const at = length;
   length += LENGTH_BYTES;
+  if (version !== null) {
+    scratch[length] = version;
+    length += 1;
+  }
   if (text.length > SHORT_TEXT || !shortAscii(text)) {
-    length = at + LENGTH_BYTES + scratch.write(text, at + LENGTH_BYTES, 'utf8');
+    length += scratch.write(text, length, 'utf8');
   }
   const next = length;
   length = at;
@@ -93,41 +101,24 @@ function shortAscii(text: string): boolean {
   return true;
 }
 
-export function textArray(values: ReadonlyArray<string | null>): Buffer {
-  begin(OID.text, values.length);
+function texts(oid: number, version: number | null, values: ReadonlyArray<string | null>): Buffer {
+  begin(oid, values.length);
   for (const value of values) {
     if (value === null) {
       reserve(LENGTH_BYTES);
       word(NULL_LENGTH);
     } else {
-      reserve(LENGTH_BYTES + value.length * MOST_BYTES_PER_CHARACTER);
-      text(value);
+      reserve(LENGTH_BYTES + 1 + value.length * MOST_BYTES_PER_CHARACTER);
+      text(value, version);
     }
   }
   return end();
 }
 
+export const textArray = (values: ReadonlyArray<string | null>): Buffer => texts(OID.text, null, values);
+
 /** @param values texts of JSON */
-export function jsonbArray(values: ReadonlyArray<string | null>): Buffer {
-  begin(OID.jsonb, values.length);
-  for (const value of values) {
-    reserve(LENGTH_BYTES + 1 + (value?.length ?? 0) * MOST_BYTES_PER_CHARACTER);
-    if (value === null) {
-      word(NULL_LENGTH);
-      continue;
-    }
-    const at = length;
-    text(value);
-    // The version of the form stands between the length and the text.
-    const bytes = length - at - LENGTH_BYTES;
-    scratch.copyWithin(at + LENGTH_BYTES + 1, at + LENGTH_BYTES, length);
-    length = at;
-    word(bytes + 1);
-    scratch[length] = 1;
-    length += 1 + bytes;
-  }
-  return end();
-}
+export const jsonbArray = (values: ReadonlyArray<string | null>): Buffer => texts(OID.jsonb, JSONB_VERSION, values);
 
 function fixedArray<Value>(
   oid: number,

@@ -9,6 +9,7 @@ import type { Batch, BatchResult, Delivery } from '../../activities/ports.ts';
 import type { CRMEventType } from '../../domain/events.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { bigints } from './column-fragments.ts';
+import { countByType } from './event-counts.ts';
 import { rowsOf } from './rows.ts';
 
 export interface KnownCounts {
@@ -28,12 +29,17 @@ export async function takeOutKnown(
 ): Promise<{ rest: Batch; known: KnownCounts }> {
   const { known, conflicts } = await lookUp(connection, batch);
   const isKnown = new Set(known);
+  const isConflict = new Set(conflicts);
+  const duplicates = known.filter((index) => !isConflict.has(index));
   return {
     rest: { ...batch, deliveries: batch.deliveries.filter((_, index) => !isKnown.has(index)) },
     known: {
       skipped: countBySlice(batch, known),
       conflicts: countBySlice(batch, conflicts),
-      events: eventsOf(batch, known, new Set(conflicts)),
+      events: [
+        ...countByType(typesOf(batch, duplicates), 'skipped'),
+        ...countByType(typesOf(batch, conflicts), 'conflict'),
+      ],
     },
   };
 }
@@ -47,22 +53,11 @@ function countBySlice({ slices, deliveries }: Batch, indexes: readonly number[])
   return counts;
 }
 
-function eventsOf(
-  { deliveries }: Batch,
-  known: readonly number[],
-  conflicts: ReadonlySet<number>,
-): BatchResult['events'] {
-  const counts = { skipped: new Map<CRMEventType, number>(), conflict: new Map<CRMEventType, number>() };
-  for (const index of known) {
+function typesOf({ deliveries }: Batch, indexes: readonly number[]): CRMEventType[] {
+  return indexes.flatMap((index) => {
     const delivery = deliveries[index];
-    if (delivery?.kind === 'stage') {
-      const of = counts[conflicts.has(index) ? 'conflict' : 'skipped'];
-      of.set(delivery.event.eventType, (of.get(delivery.event.eventType) ?? 0) + 1);
-    }
-  }
-  return (['skipped', 'conflict'] as const).flatMap((outcome) =>
-    [...counts[outcome]].map(([eventType, count]) => ({ eventType, outcome, count })),
-  );
+    return delivery?.kind === 'stage' ? [delivery.event.eventType] : [];
+  });
 }
 
 /** The counts as a step `known`, with their sums for slice `s`. */

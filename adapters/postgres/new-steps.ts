@@ -12,6 +12,7 @@ import { sql } from 'slonik';
 import type { BatchResult } from '../../activities/ports.ts';
 import type { CRMEventType } from '../../domain/events.ts';
 import type { BatchColumns } from './batch-columns.ts';
+import { countByType } from './event-counts.ts';
 import type { Writing } from './readings.ts';
 import { fillStep, tablesOf } from './staging-tables.ts';
 
@@ -41,7 +42,7 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
           ORDER BY event_id
           RETURNING source_id, partition, "offset"
         ),
-        ledgered AS MATERIALIZED (SELECT count(*) AS ids FROM won)`,
+        ledgered AS MATERIALIZED (SELECT count(*) FROM won)`,
       ...tables.map((table) => fillStep(table, columns, fill)),
       sql.fragment`
         logged AS (
@@ -73,11 +74,7 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
 
 /** What became of the events of each type, since the statement does not say: it was all or nothing. */
 export function newEvents({ deliveries }: BatchColumns): BatchResult['events'] {
-  const counts = new Map<CRMEventType, number>();
-  for (const type of deliveries.eventType) {
-    counts.set(type as CRMEventType, (counts.get(type as CRMEventType) ?? 0) + 1);
-  }
-  return [...counts].map(([eventType, count]) => ({ eventType, outcome: 'processed', count }));
+  return countByType(deliveries.eventType as CRMEventType[], 'processed');
 }
 
 const PLUS = sql.fragment` + `;

@@ -31,8 +31,8 @@ export const columns: Suite<Options> = {
   configure(command) {
     command.option('--rounds <n>', 'how often', positive, 9);
   },
-  async run({ rounds, databaseUrl, keep = false }, { log, report }) {
-    await withServers({ databaseUrl: databaseUrl ?? null, keep, log }, async (servers) => {
+  async run({ rounds, databaseUrl, keep }, { log, report }) {
+    await withServers({ databaseUrl, keep, log }, async (servers) => {
       const others = watchOthers(servers.pids.all);
       const rows = await measure(servers, rounds);
       await report({

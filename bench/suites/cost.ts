@@ -1,8 +1,6 @@
 // What an event costs: CPU of everybody who has a hand in it, memory, WAL, disk, workflow history, Redis.
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import { positive } from '../command.ts';
 import { startChild } from '../contestants/child.ts';
 import { createPath, workerEnv } from '../contestants/path.ts';
@@ -29,15 +27,13 @@ export const cost: Suite<Options> = {
       .option('--rounds <n>', 'how often', positive, 5)
       .option('--partitions <n>', 'partitions of each topic', positive, 6);
   },
-  async run({ events, rounds: count, partitions, databaseUrl, keep = false }, { log, report }) {
-    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-    const settings = { events, partitions, lanes, batchMaxRows, databaseUrl: databaseUrl ?? null, keep, log };
-    await withEnvironment(settings, async (environment) => {
+  async run({ events, rounds: count, partitions, databaseUrl, keep }, { log, report }) {
+    await withEnvironment({ events, partitions, databaseUrl, keep, log }, async (environment) => {
       const { rounds, written, redis } = await measure(environment, count, log);
       await report({
         paragraphs: [
           ...renderCost({ rounds, written, redis, events }),
-          `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes; rounds: ${rounds.length}.`,
+          `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${environment.settings.lanes} lanes; rounds: ${rounds.length}.`,
           ...renderWork(written),
         ],
         versions: environment.versions,

@@ -1,7 +1,5 @@
 // `npm run bench -- latency`: from when an event was due to be sent until its row is visible, at steady rates.
 import { type Command, InvalidArgumentError } from 'commander';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import { positive } from '../command.ts';
 import { deleteLogs, type Environment, withEnvironment } from '../environment.ts';
 import { openGenerator } from '../latency/generator.ts';
@@ -44,10 +42,8 @@ export const latency: Suite<LatencyOptions> = {
       .option('--peer', 'also measure Kafka Connect with the Debezium JDBC sink, in turn');
   },
   async run(options, tools) {
-    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-    const { events, partitions, databaseUrl = null, keep = false } = options;
-    const settings = { events, partitions, lanes, batchMaxRows, databaseUrl, keep, log: tools.log };
-    await withEnvironment(settings, (environment) =>
+    const { events, partitions, databaseUrl, keep } = options;
+    await withEnvironment({ events, partitions, databaseUrl, keep, log: tools.log }, (environment) =>
       closingAfterwards(tools.log, async (closing) => {
         const readers = [createOurs(environment)];
         if (options.peer) readers.push(await openRival(environment, tools.log, closing));

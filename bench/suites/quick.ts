@@ -2,8 +2,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import {
   baselineFile,
   baselineOf,
@@ -39,11 +37,9 @@ export const quick: Suite<Options> = {
       .option('--rounds <n>', 'how often; the ratios are medians over the rounds', positive, 5)
       .option('--update', 'take what is measured now as the baseline');
   },
-  async run({ events, rounds, databaseUrl, keep = false, update = false }, tools) {
+  async run({ events, rounds, databaseUrl, keep, update = false }, tools) {
     const { log } = tools;
-    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-    const backlog = { events, partitions: PARTITIONS, lanes, batchMaxRows };
-    await withEnvironment({ ...backlog, databaseUrl: databaseUrl ?? null, keep, log }, async (environment) => {
+    await withEnvironment({ events, partitions: PARTITIONS, databaseUrl, keep, log }, async (environment) => {
       const contestants = ['copy', 'writer', 'path', 'duplicates', 'same'] as const;
       const comparison = await compare(environment, { contestants, rounds, connections: CONNECTIONS }, log);
       await deleteLogs(environment);

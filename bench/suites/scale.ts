@@ -1,7 +1,5 @@
 // `npm run bench -- scale`: the full path where one thing is otherwise: more partitions, larger events, fuller tables.
 import { type Command, InvalidArgumentError } from 'commander';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import { positive } from '../command.ts';
 import { deleteLogs, withEnvironment } from '../environment.ts';
 import { type DimensionResult, measureDimension, type OpenDimension } from '../scale/dimension.ts';
@@ -38,10 +36,8 @@ export const scale: Suite<ScaleOptions> = {
       .option('--only <list>', `some of ${names.join(',')}`, parseNames, names)
       .option('--large', 'also into a ledger of 50 million events, which takes some 25 GB of disk and a while to fill');
   },
-  async run({ events, rounds, only, large: withLarge = false, databaseUrl = null, keep = false }, { log, report }) {
-    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-    const settings = { events, partitions: PARTITIONS, lanes, batchMaxRows, databaseUrl, keep, log };
-    await withEnvironment(settings, async (environment) => {
+  async run({ events, rounds, only, large: withLarge = false, databaseUrl, keep }, { log, report }) {
+    await withEnvironment({ events, partitions: PARTITIONS, databaseUrl, keep, log }, async (environment) => {
       const results: DimensionResult[] = [];
       for (const open of [...only.map((name) => DIMENSIONS[name]), ...(withLarge ? [large] : [])]) {
         const result = await closingAfterwards(log, async (closing) =>
@@ -49,7 +45,7 @@ export const scale: Suite<ScaleOptions> = {
         );
         results.push(result);
       }
-      const counts = `${events.toLocaleString('en-US')} events, ${PARTITIONS} partitions a topic, ${lanes} lanes, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} unless said otherwise.`;
+      const counts = `${events.toLocaleString('en-US')} events, ${PARTITIONS} partitions a topic, ${environment.settings.lanes} lanes, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} unless said otherwise.`;
       const others = results.flatMap((result) => result.others);
       await report({ paragraphs: [...renderScale(results), counts], versions: environment.versions, others });
       await deleteLogs(environment);

@@ -1,7 +1,5 @@
 // `npm run bench -- soak`: many minutes at a share of the maximum; memory must stay flat and latency as it was.
 import type { Command } from 'commander';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import { positive } from '../command.ts';
 import { requireDisk } from '../disk.ts';
 import { deleteLogs, type Environment, OURS, withEnvironment } from '../environment.ts';
@@ -42,9 +40,8 @@ export const soak: Suite<SoakOptions> = {
       .option('--events <n>', 'events that are read to measure the maximum', positive, 1_000_000);
   },
   async run(options, tools) {
-    const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-    const { events, databaseUrl = null, keep = false } = options;
-    const settings = { events, partitions: PARTITIONS, lanes, batchMaxRows, databaseUrl, keep, log: tools.log };
+    const { events, databaseUrl, keep } = options;
+    const settings = { events, partitions: PARTITIONS, databaseUrl, keep, log: tools.log };
     await withEnvironment(settings, (environment) => run(environment, options, tools));
   },
 };

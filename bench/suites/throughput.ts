@@ -1,7 +1,5 @@
 // The suites that compare events per second. They differ in who takes part.
 import type { Command } from 'commander';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
 import { positive } from '../command.ts';
 import { type Comparison, type ContestantName, compare } from '../comparison.ts';
 import { deleteLogs, withEnvironment } from '../environment.ts';
@@ -33,14 +31,11 @@ function throughput(name: string, summary: string, contestants: readonly Contest
     name,
     summary,
     configure: (command) => configure(command, contestants),
-    async run({ events, rounds, partitions, databaseUrl, keep = false }, { log, report }) {
-      // What users get who configure nothing.
-      const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
-      const backlog = { events, partitions, lanes, batchMaxRows };
-      await withEnvironment({ ...backlog, databaseUrl: databaseUrl ?? null, keep, log }, async (environment) => {
+    async run({ events, rounds, partitions, databaseUrl, keep }, { log, report }) {
+      await withEnvironment({ events, partitions, databaseUrl, keep, log }, async (environment) => {
         const comparison = await compare(environment, { contestants, rounds, connections: CONNECTIONS }, log);
         await report({
-          paragraphs: paragraphsOf(comparison, backlog),
+          paragraphs: paragraphsOf(comparison, environment.settings),
           versions: [...environment.versions, ...(contestants.includes('peer') ? [PEER_TITLE] : [])],
           others: comparison.rounds.map(({ others }) => others),
         });
