@@ -94,8 +94,8 @@ export const redriveSliceOptions: ActivityOptions = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 };
 
-/** PostgreSQL must know how a redrive ended, however long that takes. */
-export const moveRedriveOptions: ActivityOptions = { startToCloseTimeout: '30s', retry: UNTIL_IT_WORKS };
+/** PostgreSQL must know how a redrive ended, however long that takes. One statement; a worker that is gone costs so long. */
+export const moveRedriveOptions: ActivityOptions = { startToCloseTimeout: '10s', retry: UNTIL_IT_WORKS };
 
 /** Looks at every file or partition that is asked for, however many there are. */
 export const planReplayOptions: ActivityOptions = {

@@ -77,7 +77,9 @@ export async function createRedriveHarness(env: Record<string, string> = {}) {
       shown(await ask('POST', `/redrives/${id}/${what}`, undefined, operator), 200),
 
     untilStatus: async (id: string, status: string): Promise<ShownRedrive> => {
-      await expect.poll(async () => (await get(id)).status, { timeout: 60_000, interval: 100 }).toBe(status);
+      // A task that was handed to a worker which has just ended is handed out again after its own timeout. Where it fails,
+      // the whole answer tells how far the redrive was.
+      await expect.poll(() => get(id), { timeout: 120_000, interval: 100 }).toMatchObject({ status });
       return get(id);
     },
 

@@ -15,7 +15,7 @@ const STAGED = sql.fragment`FROM analytics.crm_leads_staging`;
 
 const groupsSchema = z.object({ groups: z.array(z.object({ fingerprint: z.string() })) });
 
-describe('a fix of a whole group', { timeout: 180_000 }, () => {
+describe('a fix of a whole group', { timeout: 240_000 }, () => {
   it('is tried dry, mends every event, keeps the messages, and leaves no personal data in Temporal', async () => {
     const product = await createRedriveHarness();
     await product.makeDeadLetters(1_200, { owner: 'org-9', email: CANARY });
@@ -63,7 +63,7 @@ describe('a fix of a whole group', { timeout: 180_000 }, () => {
   });
 });
 
-describe('redriving in vain', { timeout: 180_000 }, () => {
+describe('redriving in vain', { timeout: 240_000 }, () => {
   it('ends after so many times, unless the event is corrected or the request insists', async () => {
     const product = await createRedriveHarness({ REDRIVE_LIMIT: '1' });
     await product.makeDeadLetters(20, { owner: 'org-9' });
@@ -94,7 +94,7 @@ describe('redriving in vain', { timeout: 180_000 }, () => {
   });
 });
 
-describe('giving up', { timeout: 180_000 }, () => {
+describe('giving up', { timeout: 240_000 }, () => {
   it('takes a second person for many events, and shows in the log and the books', async () => {
     const product = await createRedriveHarness({ REDRIVE_APPROVAL_OVER: '50' });
     await product.makeDeadLetters(60, { owner: 'org-9' });
@@ -115,7 +115,7 @@ describe('giving up', { timeout: 180_000 }, () => {
   });
 });
 
-describe('a redrive that races the retries', { timeout: 180_000 }, () => {
+describe('a redrive that races the retries', { timeout: 240_000 }, () => {
   it('has each event staged once, by one of them', async () => {
     const product = await createRedriveHarness();
     const worker = await product.makeDeadLetters(600);
