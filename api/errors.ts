@@ -11,6 +11,7 @@ import { ControlRefusedError, ControlUnavailableError, IngestionNotRunningError 
 /** Every kind of problem there is; /docs lists them, and `type` of an answer points there. */
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not what the documentation asks for' },
+  unauthorized: { status: 401, title: 'Nobody knows who you are' },
   forbidden: { status: 403, title: 'You may not do this' },
   'not-found': { status: 404, title: 'There is no such path' },
   'unknown-topic': { status: 404, title: 'No topic of this name is ingested' },
@@ -39,6 +40,7 @@ export const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
   'invalid-correction': { status: 422, title: 'The corrected event breaks a rule for events' },
   'invalid-selection': { status: 422, title: 'The selection is nothing that can be read' },
+  'rate-limited': { status: 429, title: 'There are too many requests' },
   internal: { status: 500, title: 'Something unexpected went wrong' },
   'server-unavailable': { status: 503, title: 'PostgreSQL or the schema registry does not answer' },
   'log-unavailable': { status: 503, title: 'Kafka does not answer' },

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { jsonBody } from '../schemas.ts';
 
@@ -91,6 +92,7 @@ const json = <S extends z.ZodType>(description: string, schema: S) => ({
 const start = createRoute({
   method: 'post',
   path: '/audits',
+  ...permits('audit:read', 'installation'),
   tags,
   summary: 'Prove a range of offsets',
   description:
@@ -112,6 +114,7 @@ const start = createRoute({
 const list = createRoute({
   method: 'get',
   path: '/audits',
+  ...permits('audit:read', 'installation'),
   tags,
   summary: 'The latest audits',
   description: 'What was asked, by whom, and how far it is; /audits/{id} has the report.',
@@ -124,6 +127,7 @@ const list = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/audits/{id}',
+  ...permits('audit:read', 'installation'),
   tags,
   summary: 'An audit with its report',
   description: 'Save the answer as a file to check its signature with `npm run audit:verify`.',

@@ -6,6 +6,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { createRouter } from '../env.ts';
 import { problem, problemResponses } from '../errors.ts';
+import { guard, permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 
 /** Its scripts are files of its own; its styles are partly written into elements. Nothing is loaded from elsewhere. */
@@ -18,6 +19,7 @@ const ALLOWED_CHANGE = /\/api\/queues\/[^/]+\/(?:failed|enqueue)-[\w-]+\/(?:retr
 const page = createRoute({
   method: 'get',
   path: '/board',
+  ...permits('deadletter:redrive', 'installation'),
   tags: ['Retries'],
   summary: 'The retry queue as a page',
   description: 'Bull Board over the retry queue. Jobs can be looked at, tried again and run before their time.',
@@ -45,7 +47,7 @@ export function boardRoutes({ boards, queue }: Pick<ApiDeps, 'boards' | 'queue'>
       c.header('content-security-policy', POLICY);
       return c.html(await answer.text(), 200);
     })
-    .all('/board/*', async (c) => {
+    .all('/board/*', guard('deadletter:redrive', 'installation'), async (c) => {
       if (c.req.method !== 'GET' && !ALLOWED_CHANGE.test(c.req.path)) {
         return problem(c, 'refused', 'The board shows the queue; jobs can be tried again and run before their time.');
       }

@@ -6,6 +6,7 @@ import { addCounts } from '../../domain/counts.ts';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { createParts } from '../parts.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { NotesSchema } from '../schemas.ts';
 
@@ -135,6 +136,7 @@ const QuerySchema = z.object({
 const books = createRoute({
   method: 'get',
   path: '/books',
+  ...permits('ingestion:read', 'installation'),
   tags: ['Books'],
   summary: 'Whether everything that was read is accounted for',
   description:

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody, PhaseSchema } from '../schemas.ts';
 
@@ -58,6 +59,7 @@ const tags = ['Control'];
 const start = createRoute({
   method: 'post',
   path: '/start',
+  ...permits('ingestion:start', 'installation'),
   tags,
   summary: 'Start the ingestion',
   description: 'Starts reading where the positions in PostgreSQL say. One that runs already is left alone.',
@@ -71,6 +73,7 @@ const start = createRoute({
 const stop = createRoute({
   method: 'post',
   path: '/stop',
+  ...permits('ingestion:stop', 'installation'),
   tags,
   summary: 'Stop the ingestion',
   description: 'Lets the batches under way commit, then ends the run. Positions stay; a later start goes on from them.',
@@ -84,6 +87,7 @@ const stop = createRoute({
 const pause = createRoute({
   method: 'post',
   path: '/pause',
+  ...permits('ingestion:pause', 'installation'),
   tags,
   summary: 'Pause reading',
   description: 'Stops reading within 2 s and keeps everything else as it is.',
@@ -97,6 +101,7 @@ const pause = createRoute({
 const resume = createRoute({
   method: 'post',
   path: '/resume',
+  ...permits('ingestion:pause', 'installation'),
   tags,
   summary: 'Go on after a pause',
   description: 'Goes on at the next offset. Lanes that gave up on an error try again.',
@@ -110,6 +115,7 @@ const resume = createRoute({
 const setLanes = createRoute({
   method: 'put',
   path: '/lanes',
+  ...permits('ingestion:start', 'installation'),
   tags,
   summary: 'Set the number of lanes',
   description: 'Deals the partitions to another number of lanes while the ingestion runs.',
@@ -131,6 +137,7 @@ const setLanes = createRoute({
 const seek = createRoute({
   method: 'post',
   path: '/seek',
+  ...permits('ingestion:start', 'installation'),
   tags,
   summary: 'Move the position of a partition',
   description:

@@ -7,6 +7,7 @@ import { maskedField, unmaskEvent } from '../../domain/masking.ts';
 import { identify, type ValidationContext } from '../../domain/validate.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { jsonBody } from '../schemas.ts';
 import { existing, mustBeDone } from './dead-letters-refusals.ts';
@@ -30,6 +31,7 @@ const shown = {
 const put = createRoute({
   method: 'put',
   path: '/dead-letters/{id}/correction',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'Correct a failed event',
   description:
@@ -58,6 +60,7 @@ const put = createRoute({
 const takeAway = createRoute({
   method: 'delete',
   path: '/dead-letters/{id}/correction',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'Take a correction away',
   description: 'A redrive then takes the message as it came.',

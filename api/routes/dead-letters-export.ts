@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { DeadLetterSearch, WholeDeadLetter } from '../../activities/dead-letter-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { SearchSchema, searchOf } from './dead-letters-schemas.ts';
 import { maySeePersonalData, wholeOf } from './dead-letters-view.ts';
@@ -16,6 +17,7 @@ const NDJSON: string = 'application/x-ndjson';
 const exporting = createRoute({
   method: 'get',
   path: '/dead-letters/export',
+  ...permits('deadletter:read', 'organization'),
   tags: ['Dead letters'],
   summary: 'Failed events as NDJSON',
   description:

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { jsonBody } from '../schemas.ts';
 import { existing, mustBeDone, refusalOf } from './dead-letters-refusals.ts';
@@ -43,6 +44,7 @@ function answer<S extends z.ZodType>(description: string, schema: S) {
 const redrive = createRoute({
   method: 'post',
   path: '/dead-letters/{id}/redrive',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'Try a failed event again now',
   description:
@@ -67,6 +69,7 @@ const redrive = createRoute({
 const discard = createRoute({
   method: 'post',
   path: '/dead-letters/{id}/discard',
+  ...permits('deadletter:discard', 'organization'),
   tags,
   summary: 'Give a failed event up',
   description: 'For good: it is not tried again. The message, the reason and its place in the books are kept.',

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { failureClassOf } from '../../domain/failure-class.ts';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { existing } from './dead-letters-refusals.ts';
 import {
@@ -64,6 +65,7 @@ const tags = ['Dead letters'];
 const list = createRoute({
   method: 'get',
   path: '/dead-letters',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'Failed events, the newest first',
   description:
@@ -78,6 +80,7 @@ const list = createRoute({
 const summary = createRoute({
   method: 'get',
   path: '/dead-letters/summary',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'How many there are',
   description: `By status, and of those that are failed or dead by error code and for the ${TOP_ORGANIZATIONS} organizations with most.`,
@@ -90,6 +93,7 @@ const summary = createRoute({
 const groups = createRoute({
   method: 'get',
   path: '/dead-letters/groups',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'Failed events by cause',
   description:
@@ -104,6 +108,7 @@ const groups = createRoute({
 const show = createRoute({
   method: 'get',
   path: '/dead-letters/{id}',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'All about one failed event',
   description: 'With the message decoded. Personal data is masked unless one has the permission `pii:read`.',

@@ -4,6 +4,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { DOCS_STYLE, renderDocs } from '../docs-page.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { OPEN } from '../permits.ts';
 
 const INFO = {
   openapi: '3.1.0',
@@ -21,6 +22,7 @@ const STYLE_HASH = createHash('sha256').update(DOCS_STYLE).digest('base64');
 const document = createRoute({
   method: 'get',
   path: '/openapi.json',
+  ...OPEN,
   tags: ['Documentation'],
   summary: 'This document',
   description: 'OpenAPI 3.1.',
@@ -36,6 +38,7 @@ const document = createRoute({
 const page = createRoute({
   method: 'get',
   path: '/docs',
+  ...OPEN,
   tags: ['Documentation'],
   summary: 'This document as a page',
   description: 'Loads nothing from elsewhere, so it works without access to the internet.',
@@ -45,16 +48,43 @@ const page = createRoute({
   },
 });
 
+/** What every guarded route may answer, before it has looked at the request. */
+const GUARDED = problemResponses('unauthorized', 'forbidden', 'rate-limited');
+
 /** @param app the whole API, whose routes are documented */
 export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A JWT or an API key; `x-permission` of a route names what it must permit.',
+  });
+  const described = () => withGuardedAnswers(app.getOpenAPI31Document(INFO));
   return createRouter()
-    .openapi(document, (c) => c.json<{ openapi: string }, 200>(app.getOpenAPI31Document(INFO), 200))
+    .openapi(document, (c) => c.json<{ openapi: string }, 200>(described(), 200))
     .openapi(page, async (c) => {
-      const html = await renderDocs(app.getOpenAPI31Document(INFO), new URL(c.req.url).origin);
+      const html = await renderDocs(described(), new URL(c.req.url).origin);
       c.header(
         'content-security-policy',
         `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; frame-ancestors 'none'`,
       );
       return c.html(html, 200);
     });
+}
+
+type Document = ReturnType<OpenAPIHono<ApiEnv>['getOpenAPI31Document']>;
+
+function withGuardedAnswers(document: Document): Document {
+  const problemOf = (description: string) => ({
+    description,
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  });
+  for (const path of Object.values(document.paths ?? {})) {
+    for (const operation of Object.values(path)) {
+      if (operation['x-reach'] === undefined) continue;
+      for (const [status, { description }] of Object.entries(GUARDED)) {
+        operation.responses[status] ??= problemOf(description);
+      }
+    }
+  }
+  return document;
 }

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { jsonBody } from '../schemas.ts';
 
@@ -33,6 +34,7 @@ const EnqueuedSchema = z
 const enqueue = createRoute({
   method: 'post',
   path: '/enqueue',
+  ...permits('replay:create', 'organization'),
   tags: ['Retries'],
   summary: 'Ingest one message',
   description:

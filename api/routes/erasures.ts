@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 import type { ErasureSubject } from '../../domain/erasure.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { ErasureSchema, RequestSchema, SummarySchema, subjectOf } from './erasures-schemas.ts';
@@ -17,6 +18,7 @@ const tags = ['Erasures'];
 const requested = createRoute({
   method: 'post',
   path: '/erasures',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'Erase a person or an organization',
   description:
@@ -39,6 +41,7 @@ const requested = createRoute({
 const listed = createRoute({
   method: 'get',
   path: '/erasures',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'The latest erasures',
   description: 'Who asked for what kind of erasure, and how far it is. Whom it is about is not told.',
@@ -51,6 +54,7 @@ const listed = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/erasures/{id}',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'An erasure with its proof',
   description: 'What was done in each table, and that a second search over everything found nothing.',

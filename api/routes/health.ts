@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { OPEN } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 
 const HealthSchema = z
@@ -28,6 +29,7 @@ const tags = ['Observability'];
 const readiness = createRoute({
   method: 'get',
   path: '/health',
+  ...OPEN,
   tags,
   summary: 'Whether the servers we need answer',
   description:
@@ -48,6 +50,7 @@ const readiness = createRoute({
 const liveness = createRoute({
   method: 'get',
   path: '/health/live',
+  ...OPEN,
   tags,
   summary: 'Whether the process lives',
   description: 'Asks no other server, so a restart is the right answer to a failure. Needs no authentication.',

@@ -6,6 +6,7 @@ import { changedFields, type EntityData } from '../../domain/history.ts';
 import { maskField, maskOpen } from '../../domain/masking.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import { cursorOf, HistorySchema, IdSchema, placeOf, QuerySchema } from './history-schemas.ts';
@@ -20,6 +21,7 @@ const history = (entity: Entity) =>
   createRoute({
     method: 'get',
     path: PATHS[entity],
+    ...permits('ingestion:read', 'organization'),
     tags: ['Lineage'],
     summary: `${entity === 'opportunity' ? 'An' : 'A'} ${entity} as it was, and what made it so`,
     description:

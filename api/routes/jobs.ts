@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { JobReport } from '../../activities/retry-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 
 const Time = z.iso.datetime();
@@ -42,6 +43,7 @@ const JobSchema = z
 const job = createRoute({
   method: 'get',
   path: '/jobs/{id}',
+  ...permits('ingestion:read', 'organization'),
   tags: ['Retries'],
   summary: 'What became of a job',
   description:

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { ReasonSchema } from './dead-letters-settle.ts';
@@ -17,6 +18,7 @@ const params = z.object({ organizationId: OrganizationIdSchema });
 const list = createRoute({
   method: 'get',
   path: '/legal-holds',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'All legal holds',
   description: 'Organizations whose rows no retention and no erasure may delete.',
@@ -29,6 +31,7 @@ const list = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/legal-holds/{organizationId}',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'The legal hold of an organization',
   description: 'Why it is held, since when, and who decided so.',
@@ -42,6 +45,7 @@ const one = createRoute({
 const place = createRoute({
   method: 'put',
   path: '/legal-holds/{organizationId}',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'Keep all rows of an organization',
   description: 'From now on, whatever retention says. What is gone is gone.',
@@ -55,6 +59,7 @@ const place = createRoute({
 const lift = createRoute({
   method: 'delete',
   path: '/legal-holds/{organizationId}',
+  ...permits('erasure:create', 'organization'),
   tags,
   summary: 'Lift a legal hold',
   description: 'Rows past retention go with the next maintenance.',

@@ -4,6 +4,7 @@ import { quantiles } from '../../platform/quantiles.ts';
 import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { createParts } from '../parts.ts';
+import { OPEN, permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { NotesSchema } from '../schemas.ts';
 
@@ -48,6 +49,7 @@ const KeyMetricsSchema = z
 const keyMetrics = createRoute({
   method: 'get',
   path: '/metrics',
+  ...permits('ingestion:read', 'installation'),
   tags: ['Ingestion'],
   summary: 'Key metrics as JSON',
   description:
@@ -100,6 +102,7 @@ function milliseconds(seconds = 0): number {
 const prometheus = createRoute({
   method: 'get',
   path: '/metrics',
+  ...OPEN,
   tags: ['Observability'],
   summary: 'All metrics for Prometheus',
   description:

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createRoute, z } from '@hono/zod-openapi';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 
@@ -56,6 +57,7 @@ const tags = ['Partitions'];
 const maintain = createRoute({
   method: 'post',
   path: '/partitions/maintain',
+  ...permits('partition:manage', 'installation'),
   tags,
   summary: 'Maintain the partitions now',
   description: 'Does what the schedule does each day. One run at a time.',
@@ -77,6 +79,7 @@ const maintain = createRoute({
 const list = createRoute({
   method: 'get',
   path: '/partitions/maintenance',
+  ...permits('ingestion:read', 'installation'),
   tags,
   summary: 'The latest runs of partition maintenance',
   description: 'What each step did, and what a person should know or do.',
@@ -89,6 +92,7 @@ const list = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/partitions/maintenance/{id}',
+  ...permits('ingestion:read', 'installation'),
   tags,
   summary: 'One run of partition maintenance',
   description: 'Of a dry run with the statements that would be run, in order.',

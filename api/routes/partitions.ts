@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { PARTITIONED } from '../../activities/maintenance-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 
@@ -60,6 +61,7 @@ const tags = ['Partitions'];
 const list = createRoute({
   method: 'get',
   path: '/partitions',
+  ...permits('ingestion:read', 'installation'),
   tags,
   summary: 'All partitions of the tables',
   description: 'Those that are attached, the DEFAULT partitions, and those in the archive.',
@@ -72,6 +74,7 @@ const list = createRoute({
 const create = createRoute({
   method: 'post',
   path: '/partitions',
+  ...permits('partition:manage', 'installation'),
   tags,
   summary: 'Make the partitions of some days',
   description:
@@ -86,6 +89,7 @@ const create = createRoute({
 const detach = createRoute({
   method: 'post',
   path: '/partitions/detach',
+  ...permits('partition:manage', 'installation'),
   tags,
   summary: 'Archive one partition',
   description:

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { needs, permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
@@ -27,6 +28,7 @@ const LISTED = 100;
 const planned = createRoute({
   method: 'post',
   path: '/redrives/plan',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'What a redrive or discard would do',
   description: 'Counts the events that fit, and tries up to 10,000 of them dry: nothing is written.',
@@ -40,6 +42,7 @@ const planned = createRoute({
 const requested = createRoute({
   method: 'post',
   path: '/redrives',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'Redrive or discard the failed events that fit a filter',
   description:
@@ -62,6 +65,7 @@ const requested = createRoute({
 const listed = createRoute({
   method: 'get',
   path: '/redrives',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'The last 100 redrives',
   description: 'Of everybody, with what became of their events.',
@@ -74,6 +78,7 @@ const listed = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/redrives/{id}',
+  ...permits('deadletter:read', 'organization'),
   tags,
   summary: 'How a redrive is getting on',
   description: 'Its counts are exact at any time; phase and rates are those of its workflow.',
@@ -97,6 +102,7 @@ function told<const Action extends keyof typeof ACTIONS>(action: Action) {
   return createRoute({
     method: 'post',
     path: `/redrives/{id}/${action}`,
+    ...permits('deadletter:redrive', 'organization'),
     tags,
     summary,
     description,
@@ -119,6 +125,7 @@ function told<const Action extends keyof typeof ACTIONS>(action: Action) {
 const rated = createRoute({
   method: 'put',
   path: '/redrives/{id}/rate',
+  ...permits('deadletter:redrive', 'organization'),
   tags,
   summary: 'Set the rate of a redrive',
   description: 'Takes effect at once.',
@@ -146,6 +153,7 @@ export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
     .openapi(planned, async (c) => c.json(await redrives.plan(requestOf(c.req.valid('json'))), 200))
     .openapi(requested, async (c) => {
       const { ratePerSecond, dryRunId = null, ...body } = c.req.valid('json');
+      if (body.action === 'discard') needs(c, 'deadletter:discard');
       const redrive = await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, nameOf(c));
       return c.json(redriveView(redrive, open(c)), 202);
     })
@@ -166,9 +174,12 @@ export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
     .openapi(told('cancel'), async (c) =>
       c.json(redriveView(await redrives.cancel(c.req.valid('param').id), open(c)), 200),
     )
-    .openapi(told('approve'), async (c) =>
-      c.json(redriveView(await redrives.approve(c.req.valid('param').id, nameOf(c)), open(c)), 200),
-    )
+    .openapi(told('approve'), async (c) => {
+      const { id } = c.req.valid('param');
+      const { redrive } = await redrives.get(id);
+      if (redrive.action === 'discard') needs(c, 'deadletter:discard');
+      return c.json(redriveView(await redrives.approve(id, nameOf(c)), open(c)), 200);
+    })
     .openapi(told('reject'), async (c) =>
       c.json(redriveView(await redrives.reject(c.req.valid('param').id, nameOf(c)), open(c)), 200),
     )

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
@@ -39,6 +40,7 @@ function planned<Path extends string, S extends z.ZodType>(path: Path, what: str
   return createRoute({
     method: 'post',
     path,
+    ...permits('replay:create', 'organization'),
     tags,
     summary: `What a ${what} would read`,
     description: 'Offsets, how many events that is at most, and how long it would take. Nothing is begun or kept.',
@@ -56,6 +58,7 @@ function requested<Path extends string, S extends z.ZodType>(
   return createRoute({
     method: 'post',
     path,
+    ...permits('replay:create', 'organization'),
     tags,
     summary,
     description,
@@ -85,6 +88,7 @@ const backfillRequested = requested(
 const listed = createRoute({
   method: 'get',
   path: '/replays',
+  ...permits('ingestion:read', 'organization'),
   tags,
   summary: 'The last 100 replays and backfills',
   description: 'Of everybody.',
@@ -97,6 +101,7 @@ const listed = createRoute({
 const one = createRoute({
   method: 'get',
   path: '/replays/{id}',
+  ...permits('ingestion:read', 'organization'),
   tags,
   summary: 'How a replay or backfill is getting on, and its report',
   description: 'Its counts are exact at any time; phase and speed are those of its workflow.',
@@ -131,6 +136,7 @@ function told<const Action extends keyof typeof ACTIONS>(action: Action) {
   return createRoute({
     method: 'post',
     path: `/replays/{id}/${action}`,
+    ...permits(action === 'cancel' ? 'replay:cancel' : 'replay:create', 'organization'),
     tags,
     summary,
     description,
@@ -145,6 +151,7 @@ function told<const Action extends keyof typeof ACTIONS>(action: Action) {
 const rated = createRoute({
   method: 'put',
   path: '/replays/{id}/rate',
+  ...permits('replay:create', 'organization'),
   tags,
   summary: 'Set how fast a replay goes',
   description: 'Its rate, its lanes, or both. Takes effect at once.',

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { PartitionedTable } from '../../activities/maintenance-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { TableSchema } from './partitions.ts';
@@ -62,6 +63,7 @@ const tags = ['Partitions'];
 const list = createRoute({
   method: 'get',
   path: '/retention',
+  ...permits('ingestion:read', 'organization'),
   tags,
   summary: 'How long rows are kept',
   description: 'Tables without a rule keep their rows for ever.',
@@ -74,6 +76,7 @@ const list = createRoute({
 const put = createRoute({
   method: 'put',
   path: '/retention',
+  ...permits('partition:manage', 'organization'),
   tags,
   summary: 'Decide how long rows are kept',
   description: 'Takes effect with the next maintenance. A dry run of it tells what would go.',
@@ -93,6 +96,7 @@ const removed = {
 const removeOfTable = createRoute({
   method: 'delete',
   path: '/retention/{table}',
+  ...permits('partition:manage', 'organization'),
   tags,
   summary: 'Keep the rows of a table for ever again',
   description: 'Rules for organizations stand.',
@@ -103,6 +107,7 @@ const removeOfTable = createRoute({
 const removeOfOrganization = createRoute({
   method: 'delete',
   path: '/retention/{table}/{organizationId}',
+  ...permits('partition:manage', 'organization'),
   tags,
   summary: 'Keep rows of an organization as long as those of the others',
   description: 'From the next maintenance on; what is deleted stays so.',

@@ -6,6 +6,7 @@ import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { lagOf, partitionsOf, progressOf } from '../partition-progress.ts';
 import { createParts } from '../parts.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { NotesSchema, PhaseSchema } from '../schemas.ts';
 
@@ -70,6 +71,7 @@ export const StatusSchema = z
 const status = createRoute({
   method: 'get',
   path: '/status',
+  ...permits('ingestion:read', 'installation'),
   tags: ['Ingestion'],
   summary: 'What the ingestion does now',
   description:

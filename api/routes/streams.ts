@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Stream, StreamId, StreamState } from '../../activities/stream-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
+import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { ReasonSchema } from './dead-letters-settle.ts';
@@ -36,6 +37,7 @@ const tags = ['Streams'];
 const list = createRoute({
   method: 'get',
   path: '/streams',
+  ...permits('ingestion:read', 'installation'),
   tags,
   summary: 'Streams that are, or once were, treated apart',
   description: 'A stream is the events of one topic and schema. Those that are not listed flow.',
@@ -48,6 +50,7 @@ const list = createRoute({
 const resume = createRoute({
   method: 'post',
   path: '/streams/{topic}/{schemaId}/resume',
+  ...permits('ingestion:start', 'installation'),
   tags,
   summary: 'Let a stream flow again',
   description:
@@ -62,6 +65,7 @@ const resume = createRoute({
 const letThrough = createRoute({
   method: 'post',
   path: '/streams/{topic}/{schemaId}/let-through',
+  ...permits('ingestion:start', 'installation'),
   tags,
   summary: 'Let the failures of a stream become dead letters',
   description: 'Without a circuit breaker, until it is resumed. What is parked is read again within about a minute.',
@@ -75,6 +79,7 @@ const letThrough = createRoute({
 const discard = createRoute({
   method: 'post',
   path: '/streams/{topic}/{schemaId}/discard',
+  ...permits('deadletter:discard', 'installation'),
   tags,
   summary: 'Give up what is parked of a stream',
   description:

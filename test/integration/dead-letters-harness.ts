@@ -9,6 +9,7 @@ import { createEventDecoder } from '../../adapters/registry/index.ts';
 import type { ApiDeps, RedriveOne } from '../../api/ports.ts';
 import { type Rejection, statusOf } from '../../domain/failures.ts';
 import { quarantineBefore } from '../../domain/late-data.ts';
+import { ALL_PERMISSIONS } from '../../domain/permissions.ts';
 import type { Identity } from '../../domain/validate.ts';
 import type { SoundEvent } from '../../scripts/lib/story.ts';
 import { createTestDatabase } from '../helpers/database.ts';
@@ -40,7 +41,8 @@ export async function createDeadLetterHarness(
     validationOf: async () => ({ now: NOW, late: quarantineBefore(NOW - LATE_WINDOW_MS), expectedEntity: null }),
     authenticate: async (c, next) => {
       const allowed = c.req.header('x-permission') === 'pii:read';
-      c.set('principal', { name: allowed ? 'grace' : 'ada', permissions: new Set(allowed ? ['pii:read'] : []) });
+      const permissions = new Set(ALL_PERMISSIONS.filter((permission) => allowed || permission !== 'pii:read'));
+      c.set('principal', { name: allowed ? 'grace' : 'ada', kind: 'anonymous', permissions, organizations: null });
       await next();
     },
     ...(over.redriveOne && { redriveOne: over.redriveOne }),
