@@ -2,7 +2,7 @@
  * Which fields of an event are personal data: a catalogue next to the event types, so that a field that is added there
  * does not compile until it has its place here. Whatever is not in the catalogue counts as personal.
  */
-import type { CRMContact, CRMLead, CRMOpportunity, EventMetadata, WireEvent } from './events.ts';
+import type { CRMContact, CRMLead, CRMOpportunity, Entity, EventMetadata, WireEvent } from './events.ts';
 
 /**
  * How a field is shown to those who may not see personal data. `open`: as it is, for ids, types, times, codes and
@@ -60,6 +60,12 @@ const OPPORTUNITY = {
 const METADATA = { source: 'open', version: 'open', correlationId: 'open' } as const satisfies Record<
   keyof EventMetadata,
   Privacy
+>;
+
+/** The fields of each entity's record. */
+export const RECORD_CATALOGUE = { lead: LEAD, contact: CONTACT, opportunity: OPPORTUNITY } as const satisfies Record<
+  Entity,
+  Readonly<Record<string, Privacy>>
 >;
 
 /** An event of any entity; a name means the same in each of them. */
