@@ -1,0 +1,73 @@
+/**
+ * Sealed bytes: AES-256-GCM under a data key whose id stands in front, so that whoever opens them knows which one to ask
+ * for.
+ *
+ *   1 byte    version of the form
+ *   16 bytes  id of the data key
+ *   12 bytes  nonce
+ *   16 bytes  authentication tag
+ *   …         ciphertext
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+export const KEY_BYTES = 32;
+
+const CIPHER = 'aes-256-gcm';
+const VERSION = 1;
+const ID_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const NONCE_AT = 1 + ID_BYTES;
+const TAG_AT = NONCE_AT + NONCE_BYTES;
+const HEAD_BYTES = TAG_AT + TAG_BYTES;
+
+export interface DataKey {
+  /** A UUID. */
+  id: string;
+  /** 32 bytes. */
+  bytes: Buffer;
+}
+
+/** The bytes are not what was sealed, or not at the place they were sealed for. */
+export class SealBrokenError extends Error {
+  override readonly name = 'SealBrokenError';
+  constructor() {
+    super('the sealed bytes were changed, or belong to another row');
+  }
+}
+
+/** @param place what the bytes are bound to: they open at the same place only */
+export function seal({ id, bytes }: DataKey, plain: Uint8Array, place: string): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, bytes, nonce).setAAD(Buffer.from(place));
+  const body = cipher.update(plain);
+  // GCM has nothing left for the end, but only then is the tag there.
+  cipher.final();
+  return Buffer.concat([Buffer.of(VERSION), idBytes(id), nonce, cipher.getAuthTag(), body]);
+}
+
+/**
+ * @param dataKey the one that `sealedBy` names
+ * @throws SealBrokenError
+ */
+export function unseal({ bytes }: DataKey, sealed: Buffer, place: string): Buffer {
+  try {
+    const decipher = createDecipheriv(CIPHER, bytes, sealed.subarray(NONCE_AT, TAG_AT), { authTagLength: TAG_BYTES })
+      .setAAD(Buffer.from(place))
+      .setAuthTag(sealed.subarray(TAG_AT, HEAD_BYTES));
+    return Buffer.concat([decipher.update(sealed.subarray(HEAD_BYTES)), decipher.final()]);
+  } catch {
+    throw new SealBrokenError();
+  }
+}
+
+/** The id of the data key that sealed bytes ask for. @throws SealBrokenError when they can't be any */
+export function sealedBy(sealed: Buffer): string {
+  if (sealed.length < HEAD_BYTES || sealed[0] !== VERSION) throw new SealBrokenError();
+  const hex = sealed.toString('hex', 1, NONCE_AT);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+function idBytes(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
