@@ -1,4 +1,7 @@
+import { authProblems, authWarnings, productionProblems } from './auth-rules.ts';
+import { tlsProblems } from './config-tls.ts';
 import { maskCredentials } from './mask.ts';
+import { serverTlsProblems } from './server-tls.ts';
 import { createSigner } from './signing.ts';
 import type { Values, VariableName } from './variables.ts';
 
@@ -23,14 +26,23 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
   needs('KAFKA_SSL_CA_FILE', 'KAFKA_SSL');
   needs('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL', 'KAFKA_SSL_KEY_FILE');
   needs('KAFKA_SSL_KEY_FILE', 'KAFKA_SSL', 'KAFKA_SSL_CERT_FILE');
+  needs('SCHEMA_REGISTRY_CERT_FILE', 'SCHEMA_REGISTRY_KEY_FILE');
+  needs('SCHEMA_REGISTRY_KEY_FILE', 'SCHEMA_REGISTRY_CERT_FILE');
   needs('SCHEMA_REGISTRY_USERNAME', 'SCHEMA_REGISTRY_PASSWORD');
   needs('SCHEMA_REGISTRY_PASSWORD', 'SCHEMA_REGISTRY_USERNAME');
+  needs('DATABASE_SSL_CERT_FILE', 'DATABASE_SSL_KEY_FILE');
+  needs('DATABASE_SSL_KEY_FILE', 'DATABASE_SSL_CERT_FILE');
+  needs('REDIS_TLS_CERT_FILE', 'REDIS_TLS_KEY_FILE');
+  needs('REDIS_TLS_KEY_FILE', 'REDIS_TLS_CERT_FILE');
   needs('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY');
   needs('S3_SECRET_ACCESS_KEY', 'S3_ACCESS_KEY_ID');
   needs('TEMPORAL_TLS_CA_FILE', 'TEMPORAL_TLS');
   needs('TEMPORAL_TLS_CERT_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_KEY_FILE');
   needs('TEMPORAL_TLS_KEY_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_CERT_FILE');
   needs('TEMPORAL_API_KEY', 'TEMPORAL_TLS');
+  needs('API_TLS_CERT_FILE', 'API_TLS_KEY_FILE');
+  needs('API_TLS_KEY_FILE', 'API_TLS_CERT_FILE');
+  needs('API_TLS_CLIENT_CA_FILE', 'API_TLS_CERT_FILE', 'API_TLS_KEY_FILE');
 
   const { KAFKA_HEARTBEAT_INTERVAL: heartbeat, KAFKA_SESSION_TIMEOUT: session } = values;
   if (heartbeat !== undefined && session !== undefined && heartbeat * 3 > session) {
@@ -42,12 +54,12 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
   if (base !== undefined && longest !== undefined && base > longest) {
     problems.push(`RETRY_BASE_MS is ${base}; allowed: at most RETRY_MAX_MS (${longest})`);
   }
-  if (set('DATABASE_SSL_CA_FILE') && /[?&]sslmode=disable(?:&|$)/u.test(values.DATABASE_URL ?? '')) {
-    problems.push('DATABASE_SSL_CA_FILE is set, but DATABASE_URL says sslmode=disable; drop one of them');
-  }
+  problems.push(...tlsProblems(values));
   problems.push(...signingKeyProblems(values.AUDIT_SIGNING_KEY_FILE ?? null));
   problems.push(...erasureKeyProblems(values));
   problems.push(...topicProblems(values));
+  problems.push(...authProblems(values), ...productionProblems(values));
+  problems.push(...certificateProblems(values));
   const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
   if (unknown.length > 0) {
     problems.push(
@@ -55,6 +67,11 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
     );
   }
   return problems;
+}
+
+/** Sentences for the log about values that are allowed and hardly meant. */
+export function ruleWarnings(values: Partial<Values>): string[] {
+  return authWarnings(values);
 }
 
 function signingKeyProblems(pem: string | null): string[] {
@@ -74,6 +91,14 @@ function erasureKeyProblems({ ERASURE_KEY_FILE: file = null, ERASURE_KEY: key = 
   if (file !== null && key !== null) return ['ERASURE_KEY_FILE and ERASURE_KEY are both set; drop one of them'];
   const isShort = (file ?? key)?.length ?? SHORTEST_KEY;
   return isShort < SHORTEST_KEY ? [`the erasure key is too short; allowed: ${SHORTEST_KEY} characters or more`] : [];
+}
+
+function certificateProblems(values: Partial<Values>): string[] {
+  const { API_TLS_CERT_FILE: certFile, API_TLS_KEY_FILE: keyFile, API_TLS_CLIENT_CA_FILE: clientCaFile } = values;
+  if (!certFile || !keyFile || clientCaFile === undefined) return [];
+  return serverTlsProblems({ certFile, keyFile, clientCaFile }, Date.now()).map(
+    (problem) => `API_TLS_CERT_FILE and API_TLS_KEY_FILE: ${problem}`,
+  );
 }
 
 const TOPIC_VARIABLES = [

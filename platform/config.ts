@@ -1,9 +1,11 @@
 /** The only reader of the environment: parsed once at the start of a process, then handed down in slices. */
 import { readFileSync } from 'node:fs';
-import { ruleProblems } from './config-rules.ts';
+import { type AuthConfig, authConfig } from './auth-config.ts';
+import { ruleProblems, ruleWarnings } from './config-rules.ts';
 import { likelyTypos } from './config-typos.ts';
 import { maskCredentials } from './mask.ts';
-import { pemFile, secretFile } from './variable-kinds.ts';
+import type { ServerTls } from './server-tls.ts';
+import { jwksFile, pemFile, secretFile, type TrustedProxies, watchedPemFile } from './variable-kinds.ts';
 import { VARIABLES, type Values, type Variable } from './variables.ts';
 
 /** The environment is unusable; `problems` has one sentence for each thing to mend, without any secret. */
@@ -38,10 +40,10 @@ export interface KafkaConfig {
   maxWaitMs: number;
 }
 
-export interface RegistryConfig {
+/** With what to speak https, where the URL says so. */
+export interface RegistryConfig extends Tls {
   url: string;
   auth: { username: string; password: string } | null;
-  ca: string | null;
 }
 
 export interface TopicsConfig {
@@ -51,11 +53,9 @@ export interface TopicsConfig {
   opportunities: string;
 }
 
-export interface PostgresConfig {
+/** With what to speak TLS, where the URL or the authority says so. */
+export interface PostgresConfig extends Tls {
   url: string;
-  /** Path of a PEM file; undefined without. */
-  /** PEM of a private authority; null for the public ones. */
-  ca: string | null;
   poolSize: number;
 }
 
@@ -76,6 +76,8 @@ export interface MaintenanceConfig {
 
 export interface RedisConfig {
   url: string;
+  /** null without TLS. */
+  tls: Tls | null;
 }
 
 export interface RetriesConfig {
@@ -141,6 +143,20 @@ export interface IngestionConfig {
   mirrorIntervalMs: number;
 }
 
+export interface HttpDoorConfig {
+  /** Requests per minute; 0 for no limit. */
+  limits: { identity: number; address: number; failed: number };
+  /** null believes nobody's X-Forwarded-For. */
+  trustProxy: TrustedProxies | null;
+  /** null without TLS. */
+  tls: ServerTls | null;
+  /** Of pages of other sites that may call the API. */
+  corsOrigins: string[];
+  requestTimeoutMs: number;
+  keepAliveMs: number;
+  maxConnections: number;
+}
+
 export interface Config {
   nodeEnv: 'development' | 'staging' | 'production';
   shutdownGraceMs: number;
@@ -162,6 +178,8 @@ export interface Config {
   files: FilesConfig;
   worker: { maxLanes: number; maxReplayLanes: number; host: string; port: number };
   api: { host: string; port: number; showPersonalData: boolean };
+  auth: AuthConfig;
+  httpDoor: HttpDoorConfig;
   /** Sentences for the log: variables that are set, unknown, and look like a misspelt one of ours. */
   warnings: string[];
 }
@@ -180,7 +198,8 @@ export function loadConfig(env: Environment, eventTypes: readonly string[]): Con
   problems.push(...ruleProblems(values, eventTypes));
   if (problems.length > 0) throw new ConfigError([...problems, ...warnings]);
   // Without problems every value is there.
-  return deepFreeze({ ...slices(values as Values, eventTypes), warnings });
+  const sliced = slices(values as Values, eventTypes);
+  return deepFreeze({ ...sliced, warnings: [...warnings, ...ruleWarnings(values)] });
 }
 
 function parse(env: Environment): { values: Partial<Values>; problems: string[] } {
@@ -207,6 +226,8 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
 const FILES: ReadonlyMap<unknown, (path: string) => string | undefined> = new Map([
   [pemFile, readPem],
   [secretFile, readSecret],
+  [jwksFile, readKeySet],
+  [watchedPemFile, (path) => (readPem(path) === undefined ? undefined : path)],
 ]);
 
 function readSecret(path: string): string | undefined {
@@ -221,6 +242,16 @@ function readPem(path: string): string | undefined {
   try {
     const content = readFileSync(path, 'utf8');
     return content.includes('-----BEGIN ') ? content : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readKeySet(path: string): string | undefined {
+  try {
+    const content = readFileSync(path, 'utf8');
+    const set: unknown = JSON.parse(content);
+    return typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys) ? content : undefined;
   } catch {
     return undefined;
   }
@@ -261,6 +292,8 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
           ? { username: values.SCHEMA_REGISTRY_USERNAME, password: values.SCHEMA_REGISTRY_PASSWORD }
           : null,
       ca: values.SCHEMA_REGISTRY_CA_FILE,
+      cert: values.SCHEMA_REGISTRY_CERT_FILE,
+      key: values.SCHEMA_REGISTRY_KEY_FILE,
     },
     topics: {
       events: values.CRM_EVENTS_TOPIC,
@@ -271,6 +304,8 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
     postgres: {
       url: values.DATABASE_URL,
       ca: values.DATABASE_SSL_CA_FILE,
+      cert: values.DATABASE_SSL_CERT_FILE,
+      key: values.DATABASE_SSL_KEY_FILE,
       poolSize: values.DATABASE_POOL_SIZE,
     },
     partitions: {
@@ -283,7 +318,12 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       ledgerKeepDays: values.LEDGER_KEEP_DAYS,
       failedRawKeepDays: values.FAILED_RAW_KEEP_DAYS,
     },
-    redis: { url: values.REDIS_URL },
+    redis: {
+      url: values.REDIS_URL,
+      tls: values.REDIS_URL.startsWith('rediss:')
+        ? { ca: values.REDIS_TLS_CA_FILE, cert: values.REDIS_TLS_CERT_FILE, key: values.REDIS_TLS_KEY_FILE }
+        : null,
+    },
     retries: {
       queue: { name: values.RETRY_QUEUE_NAME, prefix: values.RETRY_QUEUE_PREFIX },
       backoff: { baseMs: values.RETRY_BASE_MS, maxMs: values.RETRY_MAX_MS },
@@ -341,6 +381,27 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       port: values.WORKER_PORT,
     },
     api: { host: values.API_HOST, port: values.API_PORT, showPersonalData: values.API_SHOW_PERSONAL_DATA },
+    httpDoor: {
+      limits: {
+        identity: values.RATE_LIMIT_IDENTITY_PER_MINUTE,
+        address: values.RATE_LIMIT_ADDRESS_PER_MINUTE,
+        failed: values.RATE_LIMIT_FAILED_PER_MINUTE,
+      },
+      trustProxy: values.TRUST_PROXY,
+      tls:
+        values.API_TLS_CERT_FILE !== null && values.API_TLS_KEY_FILE !== null
+          ? {
+              certFile: values.API_TLS_CERT_FILE,
+              keyFile: values.API_TLS_KEY_FILE,
+              clientCaFile: values.API_TLS_CLIENT_CA_FILE,
+            }
+          : null,
+      corsOrigins: values.API_CORS_ORIGINS ?? [],
+      requestTimeoutMs: values.API_REQUEST_TIMEOUT_MS,
+      keepAliveMs: values.API_KEEP_ALIVE_MS,
+      maxConnections: values.API_MAX_CONNECTIONS,
+    },
+    auth: authConfig(values),
   };
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** How the text of an environment variable becomes a value, and the words that tell a user what it may hold. */
@@ -87,3 +88,40 @@ export const pemFile: Kind<string> = text('the path of a readable PEM file');
 
 /** Likewise; what the file holds is a secret, without the space around it. */
 export const secretFile: Kind<string> = text('the path of a readable file that holds a secret');
+
+/** A path whose file is read again whenever it changes; loadConfig only sees to it that it can be read now. */
+export const watchedPemFile: Kind<string> = text('the path of a readable PEM file');
+
+/** Whose X-Forwarded-For is believed: so many proxies in a row, or those with these addresses. */
+export type TrustedProxies = { hops: number } | { networks: readonly string[] };
+
+const MOST_HOPS = 10;
+
+export const trustedProxies: Kind<TrustedProxies> = {
+  schema: z
+    .string()
+    .transform(
+      (text): TrustedProxies =>
+        /^\d{1,2}$/.test(text) ? { hops: Number(text) } : { networks: text.split(',').map((item) => item.trim()) },
+    )
+    .refine((proxies) =>
+      'hops' in proxies ? proxies.hops >= 1 && proxies.hops <= MOST_HOPS : proxies.networks.every(isNetwork),
+    ),
+  allowed: `how many proxies there are in a row (1 to ${MOST_HOPS}), or their addresses and networks, such as 10.0.0.0/8, separated by commas`,
+};
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** Origins as browsers send them: scheme, host and port, without a path. */
+export const originList: Kind<string[]> = {
+  schema: commaList().refine((items) => items.every((item) => URL.parse(item)?.origin === item)),
+  allowed: 'origins such as https://dashboard.example.com, separated by commas',
+};
+
+/** Likewise; the text of the set. */
+export const jwksFile: Kind<string> = text('the path of a readable JSON Web Key Set');

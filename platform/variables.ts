@@ -8,14 +8,18 @@ import {
   hostAndPort,
   hostAndPortList,
   integer,
+  jwksFile,
   type Kind,
   nameList,
   oneOf,
+  originList,
   pemFile,
   secretFile,
   text,
   topicName,
+  trustedProxies,
   url,
+  watchedPemFile,
 } from './variable-kinds.ts';
 
 export interface Variable<T = unknown, Default extends string | null = string | null> {
@@ -47,7 +51,7 @@ const general = {
   NODE_ENV: variable(
     oneOf('development', 'staging', 'production'),
     'development',
-    'Which environment this is. Production warns about settings that are only fit for a laptop.',
+    'Which environment this is. Production refuses to start with settings that are only fit for a laptop, staging warns of them.',
   ),
   LOG_LEVEL: variable(oneOf('error', 'warn', 'info', 'debug'), 'info', 'Least serious level that is logged.'),
   SHUTDOWN_GRACE_MS: variable(
@@ -110,6 +114,12 @@ const registry = {
     null,
     "CA that signed the registry's certificate, where it is a private one.",
   ),
+  SCHEMA_REGISTRY_CERT_FILE: variable(
+    pemFile,
+    null,
+    'Client certificate for mutual TLS; needs SCHEMA_REGISTRY_KEY_FILE.',
+  ),
+  SCHEMA_REGISTRY_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
 };
 
 const topics = {
@@ -123,9 +133,15 @@ const postgres = {
   DATABASE_URL: variable(
     url('postgres:', 'postgresql:'),
     'postgres://postgres@localhost:5432/crm',
-    'PostgreSQL, with user, password and database; `?sslmode=require` or `verify-full` for TLS.',
+    'PostgreSQL, with user, password and database. `?sslmode=verify-full` speaks TLS and checks certificate and host name (`require` and `verify-ca` do the same here, `no-verify` checks nothing); without it or DATABASE_SSL_CA_FILE there is no TLS.',
   ),
-  DATABASE_SSL_CA_FILE: variable(pemFile, null, "CA that signed the server's certificate; TLS then verifies it."),
+  DATABASE_SSL_CA_FILE: variable(
+    pemFile,
+    null,
+    "CA that signed the server's certificate, where it is a private one; turns TLS on as `verify-full` does.",
+  ),
+  DATABASE_SSL_CERT_FILE: variable(pemFile, null, 'Client certificate for mutual TLS; needs DATABASE_SSL_KEY_FILE.'),
+  DATABASE_SSL_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
   DATABASE_POOL_SIZE: variable(
     integer(1, 1_000, 'connections'),
     '10',
@@ -161,6 +177,13 @@ const redis = {
     'redis://localhost:6379',
     'Redis for the retry queue, with user and password where needed; `rediss:` for TLS.',
   ),
+  REDIS_TLS_CA_FILE: variable(
+    pemFile,
+    null,
+    "CA that signed Redis's certificate, where it is a private one; needs `rediss:` in REDIS_URL.",
+  ),
+  REDIS_TLS_CERT_FILE: variable(pemFile, null, 'Client certificate for mutual TLS; needs REDIS_TLS_KEY_FILE.'),
+  REDIS_TLS_KEY_FILE: variable(pemFile, null, 'Key of the client certificate.'),
 };
 
 const retries = {
@@ -371,7 +394,101 @@ const processes = {
   API_SHOW_PERSONAL_DATA: variable(
     bool,
     'false',
-    'Whether the API shows the personal data of failed events to everyone it lets in; masked otherwise.',
+    'With AUTH_MODE=off: whether the API shows the personal data of failed events to everyone; masked otherwise. With AUTH_MODE=jwt it takes the permission `pii:read`.',
+  ),
+};
+
+const httpDoor = {
+  RATE_LIMIT_IDENTITY_PER_MINUTE: variable(
+    integer(0, 10_000_000, 'requests per minute'),
+    '3000',
+    'Most requests of one identity (a token or an API key), over all API processes; 0 for no limit.',
+  ),
+  RATE_LIMIT_ADDRESS_PER_MINUTE: variable(
+    integer(0, 10_000_000, 'requests per minute'),
+    '12000',
+    'Most requests of one client address (IPv6: /64) that no identity has been proved for; 0 for no limit.',
+  ),
+  RATE_LIMIT_FAILED_PER_MINUTE: variable(
+    integer(0, 10_000_000, 'answers 401 per minute'),
+    '30',
+    'After so many requests of an address whose identity could not be proved, it must wait; who is known goes on. 0 for no limit.',
+  ),
+  TRUST_PROXY: variable(
+    trustedProxies,
+    null,
+    'Whose X-Forwarded-For tells the client address: how many proxies there are in a row, or their networks. Without it nobody is believed.',
+  ),
+  API_TLS_CERT_FILE: variable(
+    watchedPemFile,
+    null,
+    'Certificate of the API with its chain, which then speaks TLS 1.2 and later alone. Read again when it changes.',
+  ),
+  API_TLS_KEY_FILE: variable(watchedPemFile, null, 'Key of that certificate.'),
+  API_TLS_CLIENT_CA_FILE: variable(
+    watchedPemFile,
+    null,
+    'Authority that client certificates must be from; with it no connection is taken without one.',
+  ),
+  API_CORS_ORIGINS: variable(
+    originList,
+    null,
+    'Origins whose pages may call the API from a browser. Without it those of no other site.',
+  ),
+  API_REQUEST_TIMEOUT_MS: variable(
+    integer(1_000, HOUR_MS, 'ms'),
+    '30000',
+    'A request must have arrived as a whole within this time, a third of it for its headers.',
+  ),
+  API_KEEP_ALIVE_MS: variable(
+    integer(0, HOUR_MS, 'ms'),
+    '5000',
+    'How long an idle connection is kept; longer than what a proxy in front keeps it for.',
+  ),
+  API_MAX_CONNECTIONS: variable(
+    integer(1, 1_000_000, 'connections'),
+    '2000',
+    'Most connections at a time; at most a quarter of them from one address, unless TRUST_PROXY is set.',
+  ),
+};
+
+const authentication = {
+  AUTH_MODE: variable(
+    oneOf('off', 'jwt'),
+    'off',
+    'Whom the API lets in: everyone (`off`, for a laptop), or who shows a JWT or an API key.',
+  ),
+  AUTH_ISSUER: variable(freeText, null, 'The `iss` that JWTs must have.'),
+  AUTH_AUDIENCE: variable(freeText, null, 'The `aud` that JWTs must have or hold.'),
+  AUTH_JWKS_URL: variable(
+    url('https:', 'http:'),
+    null,
+    'Where the issuer publishes its keys, as a JSON Web Key Set; http only on this machine. Without a source of keys the API takes no JWT, only API keys.',
+  ),
+  AUTH_JWKS_FILE: variable(jwksFile, null, 'The same as a file, instead of AUTH_JWKS_URL; read at the start.'),
+  AUTH_HS256_SECRET: secret(
+    "A secret that signs JWTs, instead of the issuer's keys: 32 characters or more, only with NODE_ENV=development. `openssl rand -base64 32` makes one.",
+  ),
+  AUTH_HS256_SECRET_FILE: variable(secretFile, null, 'File with that secret, instead of AUTH_HS256_SECRET.'),
+  AUTH_CLOCK_SKEW_SECONDS: variable(
+    integer(0, 300, 's'),
+    '30',
+    "How far the issuer's clock and ours may differ, for `exp`, `nbf` and `iat`.",
+  ),
+  AUTH_MAX_LIFETIME_SECONDS: variable(
+    integer(60, 2_592_000, 's'),
+    '86400',
+    'JWTs that live longer, from `iat` to `exp`, are refused.',
+  ),
+  AUTH_ROLES_CLAIM: variable(
+    freeText,
+    'roles',
+    'The claim that names roles and permissions; dots enter objects, as in `realm_access.roles`.',
+  ),
+  AUTH_ORGANIZATIONS_CLAIM: variable(
+    freeText,
+    'organizations',
+    'The claim that names the organizations that a JWT is bound to; `*` for the whole installation. A JWT without it sees no organization.',
   ),
 };
 
@@ -391,6 +508,8 @@ export const VARIABLE_GROUPS = {
   Temporal: temporal,
   Ingestion: ingestion,
   Processes: processes,
+  Authentication: authentication,
+  'HTTP door': httpDoor,
 } as const satisfies Record<string, Record<string, Variable>>;
 
 export const VARIABLES = {
@@ -409,6 +528,8 @@ export const VARIABLES = {
   ...temporal,
   ...ingestion,
   ...processes,
+  ...authentication,
+  ...httpDoor,
 };
 
 export type VariableName = keyof typeof VARIABLES;

@@ -64,26 +64,27 @@ describe('values', () => {
   it('are taken over', () => {
     const config = load({
       NODE_ENV: 'production',
+      AUTH_MODE: 'jwt',
       KAFKA_BROKERS: 'a:9092, [::1]:9093',
       KAFKA_SSL: 'true',
       KAFKA_SSL_CA_FILE: pem,
       KAFKA_SASL_MECHANISM: 'scram-sha-256',
       KAFKA_USERNAME: 'user',
-      KAFKA_PASSWORD: 'pass',
-      DATABASE_URL: 'postgresql://u:p@db:5432/crm?sslmode=require',
+      KAFKA_PASSWORD: 'p4c7',
+      DATABASE_URL: 'postgresql://u:p4c8@db:5432/crm?sslmode=require',
       DATABASE_SSL_CA_FILE: pem,
-      REDIS_URL: 'rediss://u:p@redis:6380/1',
+      REDIS_URL: 'rediss://u:p4c9@redis:6380/1',
       TEMPORAL_TLS: 'true',
-      TEMPORAL_API_KEY: 'key',
+      TEMPORAL_API_KEY: 'k4c7',
       INGESTION_EVENT_TYPES: 'lead.updated',
     });
     expect(config.kafka).toMatchObject({
       brokers: ['a:9092', '[::1]:9093'],
-      sasl: { mechanism: 'scram-sha-256', username: 'user', password: 'pass' },
+      sasl: { mechanism: 'scram-sha-256', username: 'user', password: 'p4c7' },
       ssl: { ca: expect.stringContaining('BEGIN CERTIFICATE') },
     });
     expect(config.postgres.ca).toContain('BEGIN CERTIFICATE');
-    expect(config.temporal).toMatchObject({ apiKey: 'key', tls: { ca: null, cert: null, key: null } });
+    expect(config.temporal).toMatchObject({ apiKey: 'k4c7', tls: { ca: null, cert: null, key: null } });
     expect(config.ingestion.eventTypes).toEqual(['lead.updated']);
   });
 
