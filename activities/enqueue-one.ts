@@ -1,9 +1,10 @@
 /** One record of the log, ingested because somebody asked for it by its coordinates. */
 import type { Settled, SettledOutcome, Sources } from './failed-ports.ts';
+import { isBoundTo } from './job-binding.ts';
 import { asked, locate } from './log-coordinates.ts';
 import { LogIdentityError, type LogReader, type LogRecord, type PartitionBounds } from './ports.ts';
 import { nextVerdict, type RetryDeps, retryFailed } from './retry-failed.ts';
-import type { Coordinates, EnqueueOutcome } from './retry-ports.ts';
+import type { Coordinates, EnqueueOutcome, JobBinding } from './retry-ports.ts';
 import { byCurrentList } from './suppression.ts';
 
 export interface EnqueueDeps extends RetryDeps {
@@ -15,12 +16,25 @@ export interface EnqueueDeps extends RetryDeps {
 }
 
 /**
+ * What somebody who is bound to organizations hears of everything that is not theirs, whether or not there is anything:
+ * nobody's tombstones and gaps, messages that tell no organization, and those of others.
+ */
+const NOT_THEIRS: EnqueueOutcome = { outcome: 'nothing-there', detail: 'There is no message for you at this offset.' };
+
+/**
  * Ingests the record at some coordinates; one that failed before is retried, whenever its retry would be due.
+ * @param binding whose messages may be ingested
  * @throws WriteError, RegistryUnavailableError, LogUnavailableError, LogIdentityError: nothing has changed, call again
  */
-export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: AbortSignal): Promise<EnqueueOutcome> {
+export async function enqueueOne(
+  deps: EnqueueDeps,
+  at: Coordinates,
+  binding: JobBinding,
+  signal: AbortSignal,
+): Promise<EnqueueOutcome> {
   const known = await deps.failed.at(at);
   if (known !== null) {
+    if (!isBoundTo(binding, known.organizationId)) return NOT_THEIRS;
     return known.settled ? { outcome: 'skipped', reason: 'settled' } : retryKnown(deps, known.failedId, signal);
   }
   const found = await locate(deps.reader, deps.topics, at);
@@ -29,6 +43,7 @@ export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: Abo
   }
   const record = await asked(() => deps.reader.readOne(at));
   if (record === null) {
+    if (binding !== null) return NOT_THEIRS;
     return {
       outcome: 'nothing-there',
       detail: 'The offset holds no message: compacted away, of an aborted transaction, or a control record.',
@@ -36,6 +51,7 @@ export async function enqueueOne(deps: EnqueueDeps, at: Coordinates, signal: Abo
   }
   return byCurrentList(deps.suppression, async (suppression) => {
     const outcome = await deps.deliverRecord(record, at.topic);
+    if (!isBoundTo(binding, outcome?.event.organizationId)) return NOT_THEIRS;
     return outcome === null
       ? { outcome: 'tombstone' }
       : settleOne(deps, at, { outcome, suppression }, found.bounds, signal);

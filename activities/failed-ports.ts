@@ -3,6 +3,7 @@
  * here names a client library.
  */
 import type { EventJson } from '../domain/event-json.ts';
+import type { Rejection } from '../domain/failures.ts';
 import type { Delivery, LogRecord, TopicPartition } from './ports.ts';
 
 /** Where a record came from, also when its topic was made again since. */
@@ -29,6 +30,8 @@ export interface FailedEvent {
   correction: unknown;
   /** When it was corrected, in epoch microseconds: an event that is corrected meanwhile is not claimed. */
   correctedAt: number | null;
+  /** Why what is sealed of it can't be opened here; that then is null. */
+  unreadable?: Rejection;
 }
 
 /** When an event is tried again if it fails; a dead letter never is by itself. */
@@ -87,7 +90,9 @@ export interface FailedEvents {
    */
   take(failedIds: readonly number[]): Promise<FailedEvent[]>;
   /** The failed event at these coordinates, settled or not; null when there never was one. @throws WriteError */
-  at(coordinates: TopicPartition & { offset: number }): Promise<{ failedId: number; settled: boolean } | null>;
+  at(
+    coordinates: TopicPartition & { offset: number },
+  ): Promise<{ failedId: number; settled: boolean; organizationId: string | null } | null>;
   /**
    * Due retries, oldest first.
    * @param due those due at this time, in epoch milliseconds

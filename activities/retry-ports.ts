@@ -19,10 +19,17 @@ export type EnqueueOutcome =
   | { outcome: 'failed' | 'dead'; code: FailureCode | null; detail: string }
   | { outcome: 'nothing-there'; detail: string };
 
+/**
+ * Whose messages a job may ingest: hashes of organizations' ids, which may be addresses and don't belong into Redis.
+ * null for everybody's.
+ */
+export type JobBinding = readonly string[] | null;
+
 /** A job of the queue, with times in epoch milliseconds. */
 export interface JobReport {
   jobId: string;
   kind: 'retry' | 'enqueue';
+  binding: JobBinding;
   /** `failed`: given up after errors that no server is to blame for. */
   state: 'waiting' | 'delayed' | 'active' | 'completed' | 'failed';
   /** null until it is completed; a retry tells PostgreSQL alone. */
@@ -46,7 +53,7 @@ export class QueueUnavailableError extends Error {
 /** Jobs as the API makes and shows them. */
 export interface RetryJobs {
   /** @throws QueueUnavailableError: there is no job then */
-  enqueue(at: Coordinates, delayMs: number): Promise<{ jobId: string; runsAt: number }>;
+  enqueue(at: Coordinates, delayMs: number, binding: JobBinding): Promise<{ jobId: string; runsAt: number }>;
   /** null when there is none (any more). @throws QueueUnavailableError */
   job(jobId: string): Promise<JobReport | null>;
 }

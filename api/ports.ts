@@ -61,9 +61,14 @@ export interface RetryQueueDepth {
 /**
  * Tries one failed event again now, for a person.
  * @returns `accepted` when what becomes of it is not known yet, `taken` when somebody else has it or it is settled
+ * @param organizationId whose redrive it is then, null for the installation's
  * @throws ControlRefusedError, ControlUnavailableError
  */
-export type RedriveOne = (failedId: number, requestedBy: string) => Promise<Settled | 'accepted' | 'taken'>;
+export type RedriveOne = (
+  failedId: number,
+  requestedBy: string,
+  organizationId: string | null,
+) => Promise<Settled | 'accepted' | 'taken'>;
 
 export interface ApiDeps {
   control: Omit<IngestionControlPort, 'health' | 'close'>;

@@ -11,6 +11,7 @@ import { ControlUnavailableError } from '../workflows/control-port.ts';
 import { type RedriveControlPort, RedriveNotRunningError } from '../workflows/redrive-control-port.ts';
 import type { DryRunIds } from './dry-run-id.ts';
 import { ProblemError } from './errors.ts';
+import { isInScope } from './tenancy.ts';
 
 export interface RedriveDeskDeps {
   redrives: Pick<Redrives, 'match' | 'create' | 'get' | 'list' | 'decide' | 'move' | 'outcome'>;
@@ -50,7 +51,7 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
 
   async function existing(redriveId: string): Promise<Redrive> {
     const redrive = await redrives.get(redriveId);
-    if (redrive === null) throw new ProblemError('unknown-redrive', `There is no redrive ${redriveId}.`);
+    if (redrive === null || !isInScope(redrive.filter.organizationId)) throw unknown(redriveId);
     return redrive;
   }
 
@@ -83,10 +84,9 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
       { ...request, ...matched, redriveId: randomUUID(), ratePerSecond: start.ratePerSecond, requestedBy: by },
       waits ? 'awaiting_approval' : 'running',
     );
-    const { redriveId, action, ratePerSecond } = redrive;
-    const input = { redriveId, action, ratePerSecond };
+    const { redriveId } = redrive;
     try {
-      await (waits ? control.hold(input) : control.run(input));
+      await (waits ? control.hold(...workflowOf(redrive)) : control.run(...workflowOf(redrive)));
     } catch (error) {
       if (!(error instanceof ControlUnavailableError)) throw error;
       throw new ProblemError(
@@ -113,9 +113,10 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
   }
 
   async function decide(redriveId: string, as: 'running' | 'rejected', by: string): Promise<Redrive> {
+    await existing(redriveId);
     switch (await redrives.decide(redriveId, as, by)) {
       case 'unknown':
-        throw new ProblemError('unknown-redrive', `There is no redrive ${redriveId}.`);
+        throw unknown(redriveId);
       case 'own':
         throw new ProblemError('refused', 'Another person than the requester must decide.');
       case 'decided':
@@ -125,7 +126,7 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
     }
   }
 
-  const resumed = ({ redriveId, action, ratePerSecond }: Redrive) => control.run({ redriveId, action, ratePerSecond });
+  const resumed = (redrive: Redrive) => control.run(...workflowOf(redrive));
 
   return {
     create,
@@ -184,11 +185,17 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
 
     /**
      * Redrives one event for a person who waits.
+     * @param organizationId whose redrive it is then, null for the installation's
      * @returns `accepted` when what becomes of it is not known yet, `taken` when somebody else has it or it is settled
      */
-    async redriveOne(failedId: number, by: string): Promise<Settled | 'accepted' | 'taken'> {
+    async redriveOne(
+      failedId: number,
+      by: string,
+      organizationId: string | null,
+    ): Promise<Settled | 'accepted' | 'taken'> {
+      const filter = { failedIds: [failedId], ...(organizationId !== null && { organizationId }) };
       const { redriveId } = await create(
-        { action: 'redrive', filter: { failedIds: [failedId] }, fix: null, reason: null, force: true },
+        { action: 'redrive', filter, fix: null, reason: null, force: true },
         { dryRunId: null, ratePerSecond: DEFAULT_RATE },
         by,
       );
@@ -196,6 +203,16 @@ export function createRedriveDesk({ redrives, control, dryRun, dryRunIds, approv
       return (await redrives.outcome(redriveId, failedId)) ?? 'taken';
     },
   };
+}
+
+/** What its workflow is started with, and the organization that Temporal shows it under. */
+function workflowOf({ redriveId, action, ratePerSecond, filter }: Redrive): Parameters<RedriveControlPort['run']> {
+  return [{ redriveId, action, ratePerSecond }, filter.organizationId ?? null];
+}
+
+/** The same for one that there is not and for one that is not theirs. */
+function unknown(redriveId: string): ProblemError {
+  return new ProblemError('unknown-redrive', `There is no redrive ${redriveId}.`);
 }
 
 function unlessNotRunning(error: unknown): void {

@@ -12,6 +12,7 @@ import { ControlUnavailableError } from '../workflows/control-port.ts';
 import type { ReplayProgress, ReplaySpeed } from '../workflows/replay-contracts.ts';
 import { type ReplayControlPort, ReplayNotRunningError } from '../workflows/replay-control-port.ts';
 import { ProblemError } from './errors.ts';
+import { isInScope } from './tenancy.ts';
 
 export interface ReplayDeskDeps {
   replays: Replays;
@@ -42,7 +43,10 @@ const NOT_ABORTED = { signal: new AbortController().signal, onProgress: () => {}
 export function createReplayDesk({ replays, control, plan, consumerGroup }: ReplayDeskDeps) {
   async function existing(replayId: string): Promise<Replay> {
     const replay = await replays.get(replayId);
-    if (replay === null) throw new ProblemError('unknown-replay', `There is no replay ${replayId}.`);
+    // The same for one that there is not and for one that is not theirs.
+    if (replay === null || !isInScope(replay.filter?.organizationId)) {
+      throw new ProblemError('unknown-replay', `There is no replay ${replayId}.`);
+    }
     return replay;
   }
 
@@ -66,8 +70,8 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
     return existing(replayId);
   }
 
-  const run = ({ replayId, lanes, ratePerSecond }: Replay) =>
-    control.run({ replayId, consumerGroup, lanes, ratePerSecond });
+  const run = ({ replayId, lanes, ratePerSecond, filter }: Replay) =>
+    control.run({ replayId, consumerGroup, lanes, ratePerSecond }, filter?.organizationId ?? null);
 
   async function ranges({ selection, lanes }: Asked): Promise<ReplayPreview['ranges']> {
     // In any order the same is read, and each window would be a question to Kafka.

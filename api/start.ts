@@ -90,7 +90,7 @@ export async function startApi(
       await rules.late.refresh();
       return contextOf(topic, rules, Date.now());
     },
-    redriveOne: (failedId, by) => servers.redrives.redriveOne(failedId, by),
+    redriveOne: (...one) => servers.redrives.redriveOne(...one),
     redrives: servers.redrives,
     replays: servers.replays,
     partitions: servers.partitions,

@@ -63,7 +63,7 @@ export function startRetryWorker(
         const retried = await retryFailed(deps, failedId, attempts, signal);
         observer.retried(retried?.settled.status ?? 'none');
       },
-      enqueue: (at, signal) => enqueueOne(deps, at, signal),
+      enqueue: (at, binding, signal) => enqueueOne(deps, at, binding, signal),
       onTrouble: (reason) => observer.trouble(reason),
     },
     logger,

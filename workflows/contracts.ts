@@ -39,11 +39,13 @@ export function laneOfActivityId(activityId: string): number | null {
   return lane === undefined ? null : Number(lane);
 }
 
-/** Search attributes of type Keyword, by which the Temporal UI and CLI find ingestions. */
+/** Search attributes of type Keyword, by which the Temporal UI and CLI find workflows. */
 export const SEARCH_ATTRIBUTES = {
   consumerGroup: 'CrmConsumerGroup',
   runId: 'CrmRunId',
   phase: 'CrmPhase',
+  /** Of a redrive or replay that is limited to one. */
+  organization: 'CrmOrganization',
 } as const;
 
 export interface PartitionId {

@@ -6,10 +6,16 @@ import type { RedriveInput, RedriveProgress } from './contracts.ts';
 
 /** All methods throw ControlUnavailableError when Temporal can't be reached. */
 export interface RedriveControlPort {
-  /** Makes a redrive ready, which begins when `run` is called. */
-  hold(redrive: Omit<RedriveInput, 'state'>): Promise<void>;
-  /** Lets a redrive that is held or paused go on, with the rate that it has; starts it where there is none. */
-  run(redrive: Omit<RedriveInput, 'state'>): Promise<void>;
+  /**
+   * Makes a redrive ready, which begins when `run` is called.
+   * @param organizationId the one that it is limited to, by which Temporal finds it; null without a limit
+   */
+  hold(redrive: Omit<RedriveInput, 'state'>, organizationId: string | null): Promise<void>;
+  /**
+   * Lets a redrive that is held or paused go on, with the rate that it has; starts it where there is none.
+   * @param organizationId as `hold` has it
+   */
+  run(redrive: Omit<RedriveInput, 'state'>, organizationId: string | null): Promise<void>;
   /** Pages under way are finished, then nothing is tried. @throws RedriveNotRunningError */
   pause(redriveId: string): Promise<void>;
   /** Ends it; what it did stays done. @throws RedriveNotRunningError */

@@ -6,8 +6,11 @@ import type { ReplayInput, ReplayProgress, ReplaySpeed } from './replay-contract
 
 /** All methods throw ControlUnavailableError when Temporal can't be reached. */
 export interface ReplayControlPort {
-  /** Lets a replay begin, or go on after a pause; starts it where there is none. */
-  run(replay: Omit<ReplayInput, 'state'>): Promise<void>;
+  /**
+   * Lets a replay begin, or go on after a pause; starts it where there is none.
+   * @param organizationId the one that it is limited to, by which Temporal finds it; null without a limit
+   */
+  run(replay: Omit<ReplayInput, 'state'>, organizationId: string | null): Promise<void>;
   /** Batches under way are written, then nothing is read. @throws ReplayNotRunningError */
   pause(replayId: string): Promise<void>;
   /** Ends it; what it did stays done. @throws ReplayNotRunningError */

@@ -73,8 +73,10 @@ async function at(
   connection: CommonQueryMethods,
   { topic, partition, offset }: Parameters<FailedEvents['at']>[0],
 ): ReturnType<FailedEvents['at']> {
-  const row = await connection.maybeOne(sql.type(z.object({ failed_id: z.number(), settled: z.boolean() }))`
-    SELECT f.failed_id, f.status NOT IN ('failed', 'dead') AS settled
+  return connection.maybeOne(sql.type(
+    z.object({ failedId: z.number(), settled: z.boolean(), organizationId: z.string().nullable() }),
+  )`
+    SELECT f.failed_id AS "failedId", f.status NOT IN ('failed', 'dead') AS settled, f.organization_id AS "organizationId"
     FROM analytics.crm_failed_events f
     WHERE f.source_id = (
         SELECT source_id FROM analytics.crm_sources WHERE topic = ${topic} COLLATE "C" ORDER BY incarnation DESC LIMIT 1

@@ -19,6 +19,7 @@ export async function reportOf(job: Job<JobData, JobResult, JobName>): Promise<J
   return {
     jobId: job.id ?? '',
     kind: job.name,
+    binding: ('binding' in job.data ? job.data.binding : null) ?? null,
     state,
     outcome: state === 'completed' ? job.returnvalue : null,
     error: job.failedReason || null,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JobsOptions, Queue } from 'bullmq';
 import type { DueRetry } from '../../activities/failed-ports.ts';
-import type { Coordinates, EnqueueOutcome } from '../../activities/retry-ports.ts';
+import type { Coordinates, EnqueueOutcome, JobBinding } from '../../activities/retry-ports.ts';
 
 export interface RetryJob {
   failedId: number;
@@ -10,7 +10,12 @@ export interface RetryJob {
 }
 
 export type JobName = 'retry' | 'enqueue';
-export type JobData = RetryJob | Coordinates;
+/** Without a binding, as jobs before there were any, everybody's messages are meant. */
+export interface EnqueueJob extends Coordinates {
+  binding?: JobBinding;
+}
+
+export type JobData = RetryJob | EnqueueJob;
 export type JobResult = EnqueueOutcome | null;
 export type JobQueue = Queue<JobData, JobResult, JobName>;
 
@@ -38,11 +43,16 @@ export function retryJob({ failedId, attempts, dueAt }: DueRetry, now: number) {
 }
 
 /** Each request is a job of its own: whoever asks hears what became of their request. */
-export function enqueueJob({ topic, partition, offset }: Coordinates, delayMs: number, keepSeconds: number) {
+export function enqueueJob(
+  { topic, partition, offset }: Coordinates,
+  delayMs: number,
+  keepSeconds: number,
+  binding: JobBinding,
+) {
   const kept = { age: keepSeconds, count: MOST_KEPT };
   return {
     name: 'enqueue' as const,
-    data: { topic, partition, offset },
+    data: { topic, partition, offset, ...(binding !== null && { binding: [...binding] }) },
     opts: {
       ...COMMON,
       jobId: `enqueue-${randomUUID()}`,

@@ -75,9 +75,9 @@ export function openRetryQueue({ url, name, prefix, keepJobsSeconds }: RetryQueu
   return {
     ...createRetryScheduler(addDue, () => redis.status === 'ready'),
     addDue,
-    enqueue: (at, delayMs) =>
+    enqueue: (at, delayMs, binding) =>
       using(async (jobs) => {
-        const { name: jobName, data, opts } = enqueueJob(at, delayMs, keepJobsSeconds);
+        const { name: jobName, data, opts } = enqueueJob(at, delayMs, keepJobsSeconds, binding);
         const job = await jobs.add(jobName, data, opts);
         return { jobId: opts.jobId, runsAt: job.timestamp + delayMs };
       }),

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
 import { FailedMeanwhileError } from '../../activities/failed-ports.ts';
 import { LogIdentityError, LogUnavailableError, RegistryUnavailableError, WriteError } from '../../activities/ports.ts';
-import type { Coordinates, EnqueueOutcome } from '../../activities/retry-ports.ts';
+import type { Coordinates, EnqueueOutcome, JobBinding } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { openRedis } from './connection.ts';
-import type { JobData, JobName, JobResult, RetryJob } from './jobs.ts';
+import { openRedis, type RedisTls } from './connection.ts';
+import type { EnqueueJob, JobData, JobName, JobResult, RetryJob } from './jobs.ts';
 
 export interface RetryWorkerOptions {
   url: string;
@@ -21,7 +21,7 @@ export interface RetryWorkerOptions {
 /** All may throw the errors of their servers: the job is tried again then, and no event is charged. */
 export interface RetryHandlers {
   retry(job: RetryJob, signal: AbortSignal): Promise<void>;
-  enqueue(at: Coordinates, signal: AbortSignal): Promise<EnqueueOutcome>;
+  enqueue(at: Coordinates, binding: JobBinding, signal: AbortSignal): Promise<EnqueueOutcome>;
   /** Why a job could not be done, in safe words; null when one was done. */
   onTrouble(reason: string | null): void;
 }
@@ -72,7 +72,7 @@ export function openRetryWorker(options: RetryWorkerOptions, handlers: RetryHand
 
   async function work({ name: kind, data }: Job<JobData, JobResult, JobName>): Promise<JobResult> {
     try {
-      const result = kind === 'retry' ? await retry(data as RetryJob) : await enqueue(data as Coordinates);
+      const result = kind === 'retry' ? await retry(data as RetryJob) : await enqueue(data as EnqueueJob);
       handlers.onTrouble(null);
       return result;
     } catch (error) {
@@ -85,7 +85,7 @@ export function openRetryWorker(options: RetryWorkerOptions, handlers: RetryHand
     return null;
   }
 
-  const enqueue = (at: Coordinates) => handlers.enqueue(at, stop.signal);
+  const enqueue = ({ binding = null, ...at }: EnqueueJob) => handlers.enqueue(at, binding, stop.signal);
 
   function jobErrorOf(error: unknown): JobError {
     if (stop.signal.aborted) {

@@ -16,22 +16,25 @@ import {
   setRateUpdate,
 } from '../../workflows/redrive-messages.ts';
 import { grpcCode, toControlError } from './control-errors.ts';
+import { organizationAttribute, withSearchAttributes } from './search-attributes.ts';
 
 /** What a call may take, in milliseconds. A query and an update wait for workers. */
 const LIMITS = { call: 5_000, query: 2_000, update: 10_000 };
 
-function optionsOf({ redriveId, action }: RedriveInput) {
+function optionsOf({ redriveId, action }: RedriveInput, organizationId: string | null) {
   return {
     workflowId: redriveWorkflowId(redriveId),
     taskQueue: CONTROL_TASK_QUEUE,
     // What it tried is not tried again, so after one that died another goes on where PostgreSQL says.
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     staticSummary: `${action} of failed events`,
+    typedSearchAttributes: organizationAttribute(organizationId),
   } as const;
 }
 
 /** Redrives over Temporal; the client is closed by whoever opened it. */
-export function createRedriveControl({ connection, workflow }: Client): RedriveControlPort {
+export function createRedriveControl(client: Client): RedriveControlPort {
+  const { connection, workflow, options } = client;
   const handleOf = (redriveId: string) => workflow.getHandle<typeof redriveWorkflow>(redriveWorkflowId(redriveId));
 
   /** Does something within a limit, with its errors in the port's terms. */
@@ -45,20 +48,31 @@ export function createRedriveControl({ connection, workflow }: Client): RedriveC
     }
   }
 
+  /** Starts a workflow, or has it go on. */
+  async function begin(redriveId: string, call: () => Promise<unknown>): Promise<void> {
+    try {
+      await withSearchAttributes(client, options.namespace, () =>
+        connection.withDeadline(Date.now() + LIMITS.call, call),
+      );
+    } catch (error) {
+      throw toControlError(error, redriveId);
+    }
+  }
+
   return {
-    async hold(redrive) {
-      await ask(redrive.redriveId, LIMITS.call, () =>
+    async hold(redrive, organizationId) {
+      await begin(redrive.redriveId, () =>
         workflow.start<typeof redriveWorkflow>('redriveWorkflow', {
-          ...optionsOf(redrive),
+          ...optionsOf(redrive, organizationId),
           args: [{ ...redrive, state: { after: 0, counts: NO_REDRIVE_COUNTS, paused: true, workedMs: 0 } }],
         }),
       );
     },
 
-    async run(redrive) {
-      await ask(redrive.redriveId, LIMITS.call, () =>
+    async run(redrive, organizationId) {
+      await begin(redrive.redriveId, () =>
         workflow.signalWithStart<typeof redriveWorkflow>('redriveWorkflow', {
-          ...optionsOf(redrive),
+          ...optionsOf(redrive, organizationId),
           args: [redrive],
           signal: resumeRedriveSignal,
         }),

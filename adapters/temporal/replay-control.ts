@@ -12,12 +12,14 @@ import {
   setSpeedUpdate,
 } from '../../workflows/replay-messages.ts';
 import { toControlError } from './control-errors.ts';
+import { organizationAttribute, withSearchAttributes } from './search-attributes.ts';
 
 /** What a call may take, in milliseconds. A query and an update wait for workers. */
 const LIMITS = { call: 5_000, query: 2_000, update: 10_000 };
 
 /** Replays over Temporal; the client is closed by whoever opened it. */
-export function createReplayControl({ connection, workflow }: Client): ReplayControlPort {
+export function createReplayControl(client: Client): ReplayControlPort {
+  const { connection, workflow, options } = client;
   const handleOf = (replayId: string) => workflow.getHandle<typeof replayWorkflow>(replayWorkflowId(replayId));
 
   /** Does something within a limit, with its errors in the port's terms. */
@@ -31,16 +33,28 @@ export function createReplayControl({ connection, workflow }: Client): ReplayCon
     }
   }
 
+  /** Starts a workflow, or has it go on. */
+  async function begin(replayId: string, call: () => Promise<unknown>): Promise<void> {
+    try {
+      await withSearchAttributes(client, options.namespace, () =>
+        connection.withDeadline(Date.now() + LIMITS.call, call),
+      );
+    } catch (error) {
+      throw toControlError(error, replayId);
+    }
+  }
+
   return {
-    async run(replay) {
+    async run(replay, organizationId) {
       const { replayId } = replay;
-      await ask(replayId, LIMITS.call, () =>
+      await begin(replayId, () =>
         workflow.signalWithStart<typeof replayWorkflow>('replayWorkflow', {
           workflowId: replayWorkflowId(replayId),
           taskQueue: CONTROL_TASK_QUEUE,
           // Its parts stand where PostgreSQL says, so after one that died another goes on there.
           workflowIdReusePolicy: 'ALLOW_DUPLICATE',
           staticSummary: 'replay or backfill of CRM events',
+          typedSearchAttributes: organizationAttribute(organizationId),
           args: [replay],
           signal: resumeReplaySignal,
         }),

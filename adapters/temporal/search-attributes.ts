@@ -1,11 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { maskOpen } from '../../domain/masking.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts.ts';
 import { ControlRefusedError } from '../../workflows/control-port.ts';
 import { isUnknownSearchAttribute } from './control-errors.ts';
 
 /** INDEXED_VALUE_TYPE_KEYWORD of Temporal's API. */
 const KEYWORD = 2;
+
+const ORGANIZATION = defineSearchAttributeKey(SEARCH_ATTRIBUTES.organization, 'KEYWORD');
+
+/**
+ * What finds the workflows that are limited to an organization.
+ * @param organizationId null without a limit; one that holds an address is masked, like wherever ids are shown
+ */
+export function organizationAttribute(organizationId: string | null): SearchAttributePair[] {
+  return organizationId === null ? [] : [{ key: ORGANIZATION, value: maskOpen(organizationId) }];
+}
 
 /** The frontends look at a namespace's attributes every few seconds. */
 const KNOWN_WITHIN_MS = 30_000;

@@ -10,6 +10,7 @@ import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { jsonBody } from '../schemas.ts';
+import { mustBeUnbound } from '../tenancy.ts';
 import { existing, mustBeDone } from './dead-letters-refusals.ts';
 import { CorrectionSchema, IdSchema, WholeDeadLetterSchema } from './dead-letters-schemas.ts';
 import { decoded, maySeePersonalData, showWhole } from './dead-letters-view.ts';
@@ -21,6 +22,13 @@ const VersionSchema = z.object({
     .optional()
     .openapi({ description: 'The `etag` as it was read: a change that somebody made meanwhile is then not lost.' }),
 });
+
+/**
+ * Ids are one space for all organizations: one that a person makes up could be another organization's, and keep its event
+ * out.
+ */
+const GIVES_ID =
+  'The message has no event id that can be read, and the one that it is given must be free in all of them.';
 
 const tags = ['Dead letters'];
 const shown = {
@@ -45,6 +53,7 @@ const put = createRoute({
     200: shown,
     ...problemResponses(
       'invalid-request',
+      'forbidden',
       'no-such-event',
       'conflict',
       'changed-meanwhile',
@@ -85,10 +94,14 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
   return createRouter()
     .openapi(put, async (c) => {
       const { id } = c.req.valid('param');
-      const letter = await existing(deadLetters, id);
+      const principal = c.get('principal');
+      const letter = await existing(deadLetters, id, principal);
+      // Neither what it is about nor what a mask stands for could be told.
+      if (letter.unreadable !== null) throw new ProblemError('conflict', `${letter.unreadable.detail}.`);
       const context = await validationOf(letter.topic);
       const original = await originalOf(letter, decoder, context);
-      const sent = maySeePersonalData(c.get('principal'))
+      if (original.eventId === null) mustBeUnbound(principal, GIVES_ID);
+      const sent = maySeePersonalData(principal)
         ? c.req.valid('json')
         : await withoutMasks(c.req.valid('json'), letter, decoder);
       const checked = checkCorrection(sent, original, context);
@@ -97,15 +110,17 @@ export function deadLetterCorrectionRoutes({ deadLetters, decoder, validationOf 
         const errors = [{ path: field ?? '', message: detail }];
         throw new ProblemError('invalid-correction', `${code}: ${detail}.`, errors);
       }
-      const correction = { event: checked.event, by: c.get('principal').name };
+      const correction = { event: checked.event, by: principal.name };
       const change = await deadLetters.correct(letter.failedId, correction, versionOf(c.req.valid('header')));
       mustBeDone(change, id);
-      return c.json(await showWhole(c, await existing(deadLetters, id), decoder), 200);
+      return c.json(await showWhole(c, await existing(deadLetters, id, principal), decoder), 200);
     })
     .openapi(takeAway, async (c) => {
       const { id } = c.req.valid('param');
-      mustBeDone(await deadLetters.correct(Number(id), null, versionOf(c.req.valid('header'))), id);
-      return c.json(await showWhole(c, await existing(deadLetters, id), decoder), 200);
+      const principal = c.get('principal');
+      const { failedId } = await existing(deadLetters, id, principal);
+      mustBeDone(await deadLetters.correct(failedId, null, versionOf(c.req.valid('header'))), id);
+      return c.json(await showWhole(c, await existing(deadLetters, id, principal), decoder), 200);
     });
 }
 

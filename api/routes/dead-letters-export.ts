@@ -38,7 +38,7 @@ export function deadLetterExportRoutes({ deadLetters, decoder, logger }: ExportD
     if (raw === 'true' && !open) {
       throw new ProblemError('forbidden', 'Raw messages take the permission pii:read; leave raw=true out.');
     }
-    const search = searchOf(query);
+    const search = searchOf(query, c.get('principal'));
     // The first page before the answer begins: what keeps it from being read can then still be said.
     const first = await deadLetters.listWhole(search, { before: null, limit: PAGE });
 

@@ -1,11 +1,17 @@
 /** Why a failed event can't be shown or changed. */
 import type { Change, DeadLetters, WholeDeadLetter } from '../../activities/dead-letter-ports.ts';
 import { ProblemError } from '../errors.ts';
+import type { Principal } from '../principal.ts';
+import { owns } from '../tenancy.ts';
 
-/** @throws ProblemError when there is none with the id */
-export async function existing(deadLetters: Pick<DeadLetters, 'get'>, id: string): Promise<WholeDeadLetter> {
+/** @throws ProblemError when there is none with the id that whoever asks may know of */
+export async function existing(
+  deadLetters: Pick<DeadLetters, 'get'>,
+  id: string,
+  principal: Principal,
+): Promise<WholeDeadLetter> {
   const letter = await deadLetters.get(Number(id));
-  if (letter === null) throw refusalOf('unknown', id);
+  if (letter === null || !owns(principal, letter.organizationId)) throw refusalOf('unknown', id);
   return letter;
 }
 

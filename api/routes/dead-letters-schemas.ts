@@ -5,6 +5,8 @@ import { EVENT_TYPES } from '../../domain/events.ts';
 import { MAX_FAILED_IDS, SETTLED, UNSETTLED } from '../../domain/failed-filter.ts';
 import { FAILURE_CLASSES } from '../../domain/failure-class.ts';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
+import type { Principal } from '../principal.ts';
+import { searched } from '../tenancy.ts';
 
 const CODES = Object.keys(FAILURES) as [FailureCode, ...FailureCode[]];
 const MAX_INT4 = 2_147_483_647;
@@ -48,9 +50,13 @@ export const SearchSchema = z
   })
   .strict();
 
-/** From checked query parameters to the filter, in UTC: PostgreSQL takes fewer offsets than ISO 8601 has. */
-export function searchOf(query: z.infer<typeof SearchSchema>): DeadLetterSearch {
-  const { status, class: failureClass, organizationId, eventType, errorCode, fingerprint, schemaId, topic } = query;
+/**
+ * From checked query parameters to the filter, in UTC: PostgreSQL takes fewer offsets than ISO 8601 has.
+ * @throws ProblemError `forbidden` when an organization is named that whoever asks is not bound to
+ */
+export function searchOf(query: z.infer<typeof SearchSchema>, principal: Principal): DeadLetterSearch {
+  const { status, class: failureClass, eventType, errorCode, fingerprint, schemaId, topic } = query;
+  const organizationId = searched(principal, query.organizationId);
   return {
     ...{ status, class: failureClass, organizationId, eventType, errorCode, fingerprint, schemaId, topic },
     from: query.from === undefined ? undefined : new Date(query.from).toISOString(),

@@ -94,9 +94,12 @@ export function deadLetterSettleRoutes({ deadLetters, decoder, redriveOne }: Set
   return createRouter()
     .openapi(redrive, async (c) => {
       const { id } = c.req.valid('param');
-      const { failedId, status } = await existing(deadLetters, id);
+      const principal = c.get('principal');
+      const { failedId, status, organizationId } = await existing(deadLetters, id, principal);
       if (status !== 'failed' && status !== 'dead') throw refusalOf('settled', id);
-      const outcome = await redriveOne(failedId, c.get('principal').name);
+      // Whoever is bound finds the redrive among those of the organization.
+      const limit = principal.organizations === null ? null : organizationId;
+      const outcome = await redriveOne(failedId, principal.name, limit);
       if (outcome === 'taken') {
         throw new ProblemError('conflict', `Somebody else tries event ${id} or has settled it: look at it again.`);
       }
@@ -106,7 +109,9 @@ export function deadLetterSettleRoutes({ deadLetters, decoder, redriveOne }: Set
     .openapi(discard, async (c) => {
       const { id } = c.req.valid('param');
       const { reason } = c.req.valid('json');
-      mustBeDone(await deadLetters.discard(Number(id), reason, c.get('principal').name), id);
-      return c.json(await showWhole(c, await existing(deadLetters, id), decoder), 200);
+      const principal = c.get('principal');
+      const { failedId } = await existing(deadLetters, id, principal);
+      mustBeDone(await deadLetters.discard(failedId, reason, principal.name), id);
+      return c.json(await showWhole(c, await existing(deadLetters, id, principal), decoder), 200);
     });
 }

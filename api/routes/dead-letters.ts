@@ -128,7 +128,7 @@ export function deadLetterRoutes({ deadLetters, decoder }: Pick<ApiDeps, 'deadLe
       const { cursor, limit, ...query } = c.req.valid('query');
       const before = cursor === undefined ? null : idOfCursor(cursor);
       // One more than asked for tells whether there is a next page.
-      const found = await deadLetters.list(searchOf(query), { before, limit: limit + 1 });
+      const found = await deadLetters.list(searchOf(query, c.get('principal')), { before, limit: limit + 1 });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const nextCursor = found.length > limit && last !== undefined ? cursorOf(last.failedId) : null;
@@ -146,7 +146,7 @@ export function deadLetterRoutes({ deadLetters, decoder }: Pick<ApiDeps, 'deadLe
     })
     .openapi(groups, async (c) => {
       const { limit, ...query } = c.req.valid('query');
-      const found = await deadLetters.groups(searchOf(query), limit);
+      const found = await deadLetters.groups(searchOf(query, c.get('principal')), limit);
       return c.json(
         {
           groups: found.map(({ errorCode, sqlstate, field, ...group }) => ({
@@ -159,7 +159,7 @@ export function deadLetterRoutes({ deadLetters, decoder }: Pick<ApiDeps, 'deadLe
     })
     .openapi(show, async (c) => {
       const { id } = c.req.valid('param');
-      return c.json(await showWhole(c, await existing(deadLetters, id), decoder), 200);
+      return c.json(await showWhole(c, await existing(deadLetters, id, c.get('principal')), decoder), 200);
     });
 }
 

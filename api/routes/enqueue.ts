@@ -1,5 +1,6 @@
 /** Ingesting one message because somebody asks for it. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { bindingOf } from '../../activities/job-binding.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
@@ -38,12 +39,13 @@ const enqueue = createRoute({
   tags: ['Retries'],
   summary: 'Ingest one message',
   description:
-    'Reads the message from Kafka, after the delay, and ingests it like any other: one that is known already is skipped, one that failed is retried. Whether there is such a message is checked at once, and again when it is read. No position moves.',
+    'Reads the message from Kafka, after the delay, and ingests it like any other: one that is known already is skipped, one that failed is retried. Whether there is such a message is checked at once, and again when it is read. No position moves. An identity that is bound to organizations reaches their messages alone.',
   request: { body: jsonBody(EnqueueSchema) },
   responses: {
     202: { description: 'It will be read.', content: { 'application/json': { schema: EnqueuedSchema } } },
     ...problemResponses(
       'invalid-request',
+      'forbidden',
       'unknown-topic',
       'unknown-partition',
       'offset-not-written',
@@ -62,7 +64,9 @@ export function enqueueRoutes({ jobs, locate }: Pick<ApiDeps, 'jobs' | 'locate'>
     const { delay, ...at } = c.req.valid('json');
     const located = await locate(at);
     if (located.problem !== null) throw new ProblemError(located.problem, located.detail);
-    const { jobId, runsAt } = await jobs.enqueue(at, delay);
+    const { organizations } = c.get('principal');
+    if (organizations?.length === 0) throw new ProblemError('forbidden', 'Your identity is bound to no organization.');
+    const { jobId, runsAt } = await jobs.enqueue(at, delay, bindingOf(organizations));
     c.header('location', `${c.req.path.replace(/enqueue$/u, 'jobs')}/${jobId}`);
     return c.json({ jobId, runsAt: new Date(runsAt).toISOString() }, 202);
   });

@@ -7,7 +7,9 @@ import { type ApiEnv, createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
+import type { Principal } from '../principal.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { limited, mustBeUnbound, mustOwn } from '../tenancy.ts';
 import { ErasureSchema, RequestSchema, SummarySchema, subjectOf } from './erasures-schemas.ts';
 
 /** How many of the latest erasures the list has. */
@@ -28,6 +30,7 @@ const requested = createRoute({
     202: answer('It has begun; /erasures/{id} has the proof once it is there.', z.object({ erasureId: z.uuid() })),
     ...problemResponses(
       'invalid-request',
+      'forbidden',
       'refused',
       'too-large',
       'unsupported-media-type',
@@ -65,6 +68,22 @@ const one = createRoute({
   },
 });
 
+/** The subject within the organization of whoever asks. @throws ProblemError for one that is anybody else's too */
+function theirs(subject: ErasureSubject, principal: Principal): ErasureSubject {
+  switch (subject.kind) {
+    case 'email':
+      mustBeUnbound(principal, 'Name the leads and contacts that have the address.');
+      return subject;
+    case 'organization':
+      mustOwn(principal, subject.organizationId);
+      return subject;
+    case 'records': {
+      const organizationId = limited(principal, subject.organizationId ?? undefined, 'subject.organizationId');
+      return { ...subject, organizationId: organizationId ?? null };
+    }
+  }
+}
+
 type ErasureDeps = Pick<ApiDeps, 'erasures' | 'erasureControl' | 'canErase' | 'logger'>;
 
 export function erasureRoutes({ erasures, erasureControl, canErase, logger }: ErasureDeps) {
@@ -84,7 +103,7 @@ export function erasureRoutes({ erasures, erasureControl, canErase, logger }: Er
   return createRouter()
     .openapi(requested, async (c) => {
       const { subject: named, action, reason } = c.req.valid('json');
-      const subject = subjectOf(named);
+      const subject = theirs(subjectOf(named), c.get('principal'));
       await check(subject);
       const erasureId = randomUUID();
       await erasures.create({ erasureId, subject, action, reason, requestedBy: nameOf(c) });

@@ -8,6 +8,7 @@ import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
+import { searched } from '../tenancy.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import { cursorOf, HistorySchema, IdSchema, placeOf, QuerySchema } from './history-schemas.ts';
 
@@ -31,6 +32,7 @@ const history = (entity: Entity) =>
       200: { description: 'A page of its history.', content: { 'application/json': { schema: HistorySchema } } },
       ...problemResponses(
         'invalid-request',
+        'forbidden',
         'unknown-entity',
         'several-organizations',
         'internal',
@@ -47,15 +49,20 @@ export function historyRoutes({ histories }: Pick<ApiDeps, 'histories'>) {
     router.openapi(history(entity), async (c) => {
       const { id } = c.req.valid('param');
       const { at, organizationId, limit, cursor } = c.req.valid('query');
+      const principal = c.get('principal');
       const until = at === undefined ? Date.now() : Date.parse(at);
-      const ref = { entity, id, organizationId: await ownerOf(histories, entity, id, organizationId ?? null) };
+      const ref = {
+        entity,
+        id,
+        organizationId: await ownerOf(histories, entity, id, searched(principal, organizationId) ?? null),
+      };
       const before = cursor === undefined ? null : placeOf(cursor);
       // One more than asked for is what the last one is compared with, and tells whether there is a next page.
       const found = await histories.versions(ref, { until, before, limit: limit + 1 });
       const [newest] = before === null ? found : await histories.versions(ref, { until, before: null, limit: 1 });
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      const open = maySeePersonalData(c.get('principal'));
+      const open = maySeePersonalData(principal);
       return c.json(
         {
           entity,

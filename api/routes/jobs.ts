@@ -1,5 +1,6 @@
 /** What became of jobs of the retry queue. */
 import { createRoute, z } from '@hono/zod-openapi';
+import { mayKnow } from '../../activities/job-binding.ts';
 import type { JobReport } from '../../activities/retry-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
@@ -65,14 +66,15 @@ const job = createRoute({
 export function jobsRoutes({ jobs }: Pick<ApiDeps, 'jobs'>) {
   return createRouter().openapi(job, async (c) => {
     const report = await jobs.job(c.req.valid('param').id);
-    if (report === null) {
+    if (report === null || !mayKnow(c.get('principal').organizations, report.binding)) {
       throw new ProblemError('unknown-job', 'It was never there, or finished too long ago to be remembered.');
     }
     return c.json(toJson(report), 200);
   });
 }
 
-function toJson({ outcome, createdAt, runsAt, startedAt, finishedAt, ...rest }: JobReport): z.infer<typeof JobSchema> {
+function toJson(report: JobReport): z.infer<typeof JobSchema> {
+  const { binding: _, outcome, createdAt, runsAt, startedAt, finishedAt, ...rest } = report;
   return {
     ...rest,
     outcome: outcome && { reason: null, code: null, detail: null, ...outcome },

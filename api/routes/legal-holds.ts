@@ -5,6 +5,7 @@ import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { mustOwn, owns } from '../tenancy.ts';
 import { ReasonSchema } from './dead-letters-settle.ts';
 import { OrganizationIdSchema } from './retention.ts';
 
@@ -21,7 +22,8 @@ const list = createRoute({
   ...permits('erasure:create', 'organization'),
   tags,
   summary: 'All legal holds',
-  description: 'Organizations whose rows no retention and no erasure may delete.',
+  description:
+    'Organizations whose rows no retention and no erasure may delete. An identity that is bound sees those of its own.',
   responses: {
     200: answer('By organization.', z.object({ holds: z.array(HoldSchema) })),
     ...problemResponses('server-unavailable', 'internal'),
@@ -38,7 +40,7 @@ const one = createRoute({
   request: { params },
   responses: {
     200: answer('It is held.', HoldSchema),
-    ...problemResponses('invalid-request', 'unknown-hold', 'server-unavailable', 'internal'),
+    ...problemResponses('invalid-request', 'forbidden', 'unknown-hold', 'server-unavailable', 'internal'),
   },
 });
 
@@ -52,7 +54,14 @@ const place = createRoute({
   request: { params, body: jsonBody(ReasonSchema) },
   responses: {
     200: answer('It is held.', HoldSchema),
-    ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),
+    ...problemResponses(
+      'invalid-request',
+      'forbidden',
+      'unsupported-media-type',
+      'too-large',
+      'server-unavailable',
+      'internal',
+    ),
   },
 });
 
@@ -66,7 +75,7 @@ const lift = createRoute({
   request: { params },
   responses: {
     200: answer('It is lifted.', z.object({ lifted: z.boolean() })),
-    ...problemResponses('invalid-request', 'unknown-hold', 'server-unavailable', 'internal'),
+    ...problemResponses('invalid-request', 'forbidden', 'unknown-hold', 'server-unavailable', 'internal'),
   },
 });
 
@@ -75,9 +84,13 @@ export function legalHoldRoutes({ legalHolds }: Pick<ApiDeps, 'legalHolds'>) {
     new ProblemError('unknown-hold', `Nothing of ${organizationId} is held; GET /legal-holds lists what is.`);
 
   return createRouter()
-    .openapi(list, async (c) => c.json({ holds: await legalHolds.list() }, 200))
+    .openapi(list, async (c) => {
+      const holds = await legalHolds.list();
+      return c.json({ holds: holds.filter(({ organizationId }) => owns(c.get('principal'), organizationId)) }, 200);
+    })
     .openapi(one, async (c) => {
       const { organizationId } = c.req.valid('param');
+      mustOwn(c.get('principal'), organizationId);
       const hold = await legalHolds.find(organizationId);
       if (hold === null) {
         throw none(organizationId);
@@ -86,11 +99,13 @@ export function legalHoldRoutes({ legalHolds }: Pick<ApiDeps, 'legalHolds'>) {
     })
     .openapi(place, async (c) => {
       const { organizationId } = c.req.valid('param');
+      mustOwn(c.get('principal'), organizationId);
       const { reason } = c.req.valid('json');
       return c.json(await legalHolds.place({ organizationId, reason, placedBy: c.get('principal').name }), 200);
     })
     .openapi(lift, async (c) => {
       const { organizationId } = c.req.valid('param');
+      mustOwn(c.get('principal'), organizationId);
       if (!(await legalHolds.lift(organizationId))) {
         throw none(organizationId);
       }

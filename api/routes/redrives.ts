@@ -1,11 +1,13 @@
 /** Redriving and discarding many failed events at once. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { Redrive, RedriveRequest } from '../../activities/redrive-ports.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { needs, permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { limitedFilter, owns } from '../tenancy.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import {
   PlannedSchema,
@@ -148,17 +150,24 @@ const rated = createRoute({
 export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
   const open = (c: Context<ApiEnv>) => maySeePersonalData(c.get('principal'));
   const nameOf = (c: Context<ApiEnv>) => c.get('principal').name;
+  const isTheirs = (c: Context<ApiEnv>, { filter }: Redrive) => owns(c.get('principal'), filter.organizationId);
+
+  /** What is asked for, limited to the organization of whoever asks. */
+  function asked(c: Context<ApiEnv>, body: Parameters<typeof requestOf>[0]): RedriveRequest {
+    const request = requestOf(body);
+    return { ...request, filter: limitedFilter(c.get('principal'), request.filter) };
+  }
 
   return createRouter()
-    .openapi(planned, async (c) => c.json(await redrives.plan(requestOf(c.req.valid('json'))), 200))
+    .openapi(planned, async (c) => c.json(await redrives.plan(asked(c, c.req.valid('json'))), 200))
     .openapi(requested, async (c) => {
       const { ratePerSecond, dryRunId = null, ...body } = c.req.valid('json');
       if (body.action === 'discard') needs(c, 'deadletter:discard');
-      const redrive = await redrives.create(requestOf(body), { ratePerSecond, dryRunId }, nameOf(c));
+      const redrive = await redrives.create(asked(c, body), { ratePerSecond, dryRunId }, nameOf(c));
       return c.json(redriveView(redrive, open(c)), 202);
     })
     .openapi(listed, async (c) => {
-      const latest = await redrives.list(LISTED);
+      const latest = (await redrives.list(LISTED)).filter((redrive) => isTheirs(c, redrive));
       return c.json({ redrives: latest.map((redrive) => redriveView(redrive, open(c))) }, 200);
     })
     .openapi(one, async (c) => {

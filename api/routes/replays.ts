@@ -1,11 +1,13 @@
 /** Reading ranges of the log again, and topics or files for the first time beside live reading. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ReplayRequest } from '../../activities/replay-ports.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { limitedFilter, mustBeUnbound, owns } from '../tenancy.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
 import {
   BackfillBodySchema,
@@ -28,6 +30,7 @@ const LISTED = 100;
 
 const ASKED = [
   'invalid-request',
+  'forbidden',
   'invalid-selection',
   'too-large',
   'unsupported-media-type',
@@ -167,19 +170,37 @@ export function replayRoutes({ replays, settings }: Pick<ApiDeps, 'replays' | 's
   const nameOf = (c: Context<ApiEnv>) => c.get('principal').name;
   const { topics } = settings;
 
+  /**
+   * What is asked for, limited to the organization of whoever asks. A mapping could say of anybody's lines that they are of
+   * their organization, and what a run has read tells what somebody else had read.
+   */
+  function limit(c: Context<ApiEnv>, request: ReplayRequest): ReplayRequest {
+    const principal = c.get('principal');
+    if (principal.organizations === null) return request;
+    const { by } = request.selection;
+    if (by === 'files') mustBeUnbound(principal, 'Name topics.');
+    if (by === 'run') mustBeUnbound(principal, 'Name ranges of offsets, or topics and times.');
+    return { ...request, filter: limitedFilter(principal, request.filter ?? {}) };
+  }
+
   return createRouter()
-    .openapi(replayPlanned, async (c) => c.json(await replays.plan(replayOf(c.req.valid('json'), topics)), 200))
-    .openapi(backfillPlanned, async (c) => c.json(await replays.plan(backfillOf(c.req.valid('json'), topics)), 200))
+    .openapi(replayPlanned, async (c) =>
+      c.json(await replays.plan(limit(c, replayOf(c.req.valid('json'), topics))), 200),
+    )
+    .openapi(backfillPlanned, async (c) =>
+      c.json(await replays.plan(limit(c, backfillOf(c.req.valid('json'), topics))), 200),
+    )
     .openapi(replayRequested, async (c) => {
-      const replay = await replays.create(replayOf(c.req.valid('json'), topics), nameOf(c));
+      const replay = await replays.create(limit(c, replayOf(c.req.valid('json'), topics)), nameOf(c));
       return c.json(replayView(replay, open(c)), 202);
     })
     .openapi(backfillRequested, async (c) => {
-      const replay = await replays.create(backfillOf(c.req.valid('json'), topics), nameOf(c));
+      const replay = await replays.create(limit(c, backfillOf(c.req.valid('json'), topics)), nameOf(c));
       return c.json(replayView(replay, open(c)), 202);
     })
     .openapi(listed, async (c) => {
-      const latest = await replays.list(LISTED);
+      const principal = c.get('principal');
+      const latest = (await replays.list(LISTED)).filter(({ filter }) => owns(principal, filter?.organizationId));
       return c.json({ replays: latest.map((replay) => replayView(replay, open(c))) }, 200);
     })
     .openapi(one, async (c) => {

@@ -1,11 +1,12 @@
 /** How long rows are kept, by table and by organization. */
 import { createRoute, z } from '@hono/zod-openapi';
-import type { PartitionedTable } from '../../activities/maintenance-ports.ts';
+import type { PartitionedTable, RetentionRule } from '../../activities/maintenance-ports.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { mustBeUnbound, mustOwn, owns } from '../tenancy.ts';
 import { TableSchema } from './partitions.ts';
 
 export const OrganizationIdSchema = z.string().min(1).max(100).openapi({ example: 'org-1' });
@@ -66,7 +67,8 @@ const list = createRoute({
   ...permits('ingestion:read', 'organization'),
   tags,
   summary: 'How long rows are kept',
-  description: 'Tables without a rule keep their rows for ever.',
+  description:
+    'Tables without a rule keep their rows for ever. An identity that is bound sees the rules of the tables and of its own organizations.',
   responses: {
     200: answer('By table and organization.', z.object({ rules: z.array(RuleSchema) })),
     ...problemResponses('server-unavailable', 'internal'),
@@ -79,24 +81,33 @@ const put = createRoute({
   ...permits('partition:manage', 'organization'),
   tags,
   summary: 'Decide how long rows are kept',
-  description: 'Takes effect with the next maintenance. A dry run of it tells what would go.',
+  description:
+    'Takes effect with the next maintenance. A dry run of it tells what would go. An identity that is bound decides for its own organizations, and not for longer than the table keeps its rows.',
   request: { body: jsonBody(PutSchema) },
   responses: {
     200: answer('The rule.', RuleSchema),
-    ...problemResponses('invalid-request', 'unsupported-media-type', 'too-large', 'server-unavailable', 'internal'),
+    ...problemResponses(
+      'invalid-request',
+      'forbidden',
+      'refused',
+      'unsupported-media-type',
+      'too-large',
+      'server-unavailable',
+      'internal',
+    ),
   },
 });
 
 const gone = z.object({ removed: z.boolean() });
 const removed = {
   200: answer('It is removed: rows are kept for ever, or as the rule of the table says.', gone),
-  ...problemResponses('invalid-request', 'unknown-retention', 'server-unavailable', 'internal'),
+  ...problemResponses('invalid-request', 'forbidden', 'unknown-retention', 'server-unavailable', 'internal'),
 };
 
 const removeOfTable = createRoute({
   method: 'delete',
   path: '/retention/{table}',
-  ...permits('partition:manage', 'organization'),
+  ...permits('partition:manage', 'installation'),
   tags,
   summary: 'Keep the rows of a table for ever again',
   description: 'Rules for organizations stand.',
@@ -124,15 +135,33 @@ export function retentionRoutes({ retention }: Pick<ApiDeps, 'retention'>) {
     return { removed: true };
   }
 
+  /** @throws ProblemError for a longer time than the installation keeps the rows of a table */
+  async function checkLimit({ table, keepDays }: Pick<RetentionRule, 'table' | 'keepDays'>): Promise<void> {
+    const whole = (await retention.list()).find((rule) => rule.table === table && rule.organizationId === null);
+    const longest = whole?.keepDays ?? null;
+    if (longest !== null && (keepDays === null || keepDays > longest)) {
+      throw new ProblemError('refused', `Rows of ${table} are kept for ${longest} days at most.`);
+    }
+  }
+
   return createRouter()
-    .openapi(list, async (c) => c.json({ rules: await retention.list() }, 200))
+    .openapi(list, async (c) => {
+      const principal = c.get('principal');
+      const isShown = ({ organizationId }: RetentionRule) => organizationId === null || owns(principal, organizationId);
+      return c.json({ rules: (await retention.list()).filter(isShown) }, 200);
+    })
     .openapi(put, async (c) => {
       const { organizationId = null, ...rule } = c.req.valid('json');
+      const principal = c.get('principal');
+      if (organizationId === null) mustBeUnbound(principal, 'Name an organization.');
+      else mustOwn(principal, organizationId);
+      if (principal.organizations !== null) await checkLimit(rule);
       return c.json(await retention.put({ ...rule, organizationId, changedBy: c.get('principal').name }), 200);
     })
     .openapi(removeOfTable, async (c) => c.json(await remove(c.req.valid('param').table, null), 200))
     .openapi(removeOfOrganization, async (c) => {
       const { table, organizationId } = c.req.valid('param');
+      mustOwn(c.get('principal'), organizationId);
       return c.json(await remove(table, organizationId), 200);
     });
 }

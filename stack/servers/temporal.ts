@@ -10,7 +10,12 @@ import type { NativeServer } from './server.ts';
 const VERSION = '1.5.1';
 
 /** Search attributes that make runs easy to find; the server must know them before a workflow may set them. */
-export const SEARCH_ATTRIBUTES = { CrmConsumerGroup: 'Keyword', CrmRunId: 'Keyword', CrmPhase: 'Keyword' } as const;
+export const SEARCH_ATTRIBUTES = {
+  CrmConsumerGroup: 'Keyword',
+  CrmRunId: 'Keyword',
+  CrmPhase: 'Keyword',
+  CrmOrganization: 'Keyword',
+} as const;
 
 /** Path of the `temporal` binary; builds it when it is not in the cache yet (two minutes). */
 export async function temporalCli(log: Instance['log'] = (line) => process.stderr.write(`${line}\n`)): Promise<string> {

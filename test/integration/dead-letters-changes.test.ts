@@ -223,7 +223,7 @@ describe('a redrive', () => {
     });
     const answer = await ask('POST', `/${id}/redrive`);
     expect([answer.status, JSON.parse(answer.text)]).toEqual([status, expect.objectContaining(body)]);
-    expect(asked).toEqual([[id, 'ada']]);
+    expect(asked).toEqual([[id, 'ada', null]]);
   });
 
   it('is not begun for an event that is settled or not there', async () => {

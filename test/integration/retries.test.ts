@@ -162,7 +162,7 @@ describe('a defect', () => {
       logger,
     );
     onTestFinished(() => worker.close(1_000));
-    const { jobId } = await queue.enqueue({ topic: 'crm.leads', partition: 0, offset: 0 }, 0);
+    const { jobId } = await queue.enqueue({ topic: 'crm.leads', partition: 0, offset: 0 }, 0, null);
     await expect
       .poll(() => queue.job(jobId), SOON)
       .toMatchObject({ state: 'failed', outcome: null, error: 'unexpected TypeError', attempts: 3 });

@@ -34,9 +34,9 @@ await playground.withWorkers(cancelled, async () => {
       ),
     );
   const phase = (name: string) => eventually(async () => assert.equal((await control.progress('a'))?.phase, name));
-  await control.hold({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 });
+  await control.hold({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 }, null);
   await phase('paused');
-  await control.run({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 });
+  await control.run({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 }, null);
   await working(0);
   cancelled.latest.end(10);
   await working(10);
@@ -47,7 +47,7 @@ await playground.withWorkers(cancelled, async () => {
   await assert.rejects(control.setRate('a', 0));
   await control.pause('a');
   await phase('paused');
-  await control.run({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 });
+  await control.run({ redriveId: 'a', action: 'redrive', ratePerSecond: 100 }, null);
   await working(12);
   await control.cancel('a');
   assert(await control.ended('a', 10_000));
@@ -56,13 +56,13 @@ await playground.withWorkers(cancelled, async () => {
 
 const discarding = new FakeRedrive();
 await playground.withWorkers(discarding, async () => {
-  await control.run({ redriveId: 'b', action: 'discard', ratePerSecond: 100 });
+  await control.run({ redriveId: 'b', action: 'discard', ratePerSecond: 100 }, null);
   await eventually(() => assert.equal(discarding.working.length, 1));
   const first = await runOf('b');
   const handle = client.workflow.getHandle(redriveWorkflowId('b'), first);
   while ((await handle.describe()).historyLength <= REDRIVE_HISTORY_LIMIT) {
     await Promise.all(
-      Array.from({ length: 50 }, () => control.run({ redriveId: 'b', action: 'discard', ratePerSecond: 100 })),
+      Array.from({ length: 50 }, () => control.run({ redriveId: 'b', action: 'discard', ratePerSecond: 100 }, null)),
     );
   }
   discarding.latest.end(5);

@@ -25,7 +25,7 @@ const runOf = async (replayId: string) => (await handleOf(replayId).describe()).
 const save = (replayId: string, runId: string, kind: string, name: string) =>
   saveHistory(client, replayWorkflowId(replayId), runId, `${kind}-${release}-${name}`);
 const start = (replayId: string, lanes: number) =>
-  control.run({ replayId, consumerGroup: 'analytics', lanes, ratePerSecond: 100 });
+  control.run({ replayId, consumerGroup: 'analytics', lanes, ratePerSecond: 100 }, null);
 const reads = (replay: FakeReplay, ...parts: number[]) =>
   eventually(() => assert.deepEqual(replay.reading.toSorted(), parts));
 const phase = (replayId: string, name: string) =>

@@ -168,13 +168,13 @@ describe('a second person', () => {
 describe('a redrive of one event', () => {
   it('answers with what became of it', async () => {
     const { desk, rows } = setUp();
-    expect(await desk.redriveOne(7, 'ann')).toEqual({ status: 'processed', reason: null });
+    expect(await desk.redriveOne(7, 'ann', null)).toEqual({ status: 'processed', reason: null });
     expect([...rows.values()]).toMatchObject([{ filter: { failedIds: [7] }, force: true }]);
   });
 
   it('is accepted when it takes longer', async () => {
     const { desk, redriveControl } = setUp();
     redriveControl.ended = async () => false;
-    expect(await desk.redriveOne(7, 'ann')).toBe('accepted');
+    expect(await desk.redriveOne(7, 'ann', null)).toBe('accepted');
   });
 });
