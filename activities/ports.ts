@@ -194,7 +194,7 @@ export type Delivery = {
 } & (
   | { kind: 'tombstone' }
   /** Left in Kafka as part of a range; see ParkReason. */
-  | { kind: 'parked'; reason: ParkReason; schemaId: number }
+  | { kind: 'parked'; reason: ParkReason; schemaId: number; organizationId?: string }
   | { kind: 'stage' | 'filtered'; event: StagedEvent; schemaId: number }
   /** Logged as filtered, with the reason, and nothing else of it is kept. */
   | { kind: 'passed'; reason: PassReason; event: Identity; schemaId: number }
@@ -211,9 +211,9 @@ export type Delivery = {
 
 /**
  * Why a record is left in Kafka: the registry does not know its schema, or too many of its topic and schema failed for
- * good and the circuit breaker tripped.
+ * good and the circuit breaker tripped, or its organization is over its quota (which it names then).
  */
-export type ParkReason = 'schema_unknown' | 'tripped';
+export type ParkReason = 'schema_unknown' | 'tripped' | 'over_quota';
 
 /**
  * Why an event is passed over: it is past the retention of its table, whose policy drops such events, or it is of a
@@ -325,10 +325,16 @@ export class WriteError extends Error {
   readonly column: string | null;
   /** Whether PostgreSQL says that it was busy with one row, and not with a table. */
   readonly row: boolean;
-  constructor(code: string, constraint: string | null = null, column: string | null = null, row = false) {
-    super(
-      `PostgreSQL refused the write (${code}${constraint ? `, constraint ${constraint}` : ''}${column ? `, column ${column}` : ''})`,
-    );
+  /** @param advice where to look, in safe words; for people who read the message */
+  constructor(
+    code: string,
+    constraint: string | null = null,
+    column: string | null = null,
+    row = false,
+    advice: string | null = null,
+  ) {
+    const where = `${constraint ? `, constraint ${constraint}` : ''}${column ? `, column ${column}` : ''}`;
+    super(`PostgreSQL refused the write (${code}${where})${advice === null ? '' : `: ${advice}`}`);
     this.code = code;
     this.constraint = constraint;
     this.column = column;

@@ -47,6 +47,7 @@ export interface ApiServers {
   maintenance: ApiDeps['maintenance'];
   maintenanceControl: ApiDeps['maintenanceControl'];
   retention: ApiDeps['retention'];
+  quotas: ApiDeps['quotas'];
   legalHolds: ApiDeps['legalHolds'];
   erasures: ApiDeps['erasures'];
   erasureControl: ApiDeps['erasureControl'];
@@ -68,6 +69,7 @@ export async function startApi(
   }
   const settings = ingestionSettings(config);
   const rules = ingestRules(config, NOBODY, () => servers.lateRules());
+  const health = createHealth(healthChecks(servers, settings.topics), { logger });
   const app = createApp({
     control: servers.control,
     settings,
@@ -97,11 +99,12 @@ export async function startApi(
     maintenance: servers.maintenance,
     maintenanceControl: servers.maintenanceControl,
     retention: servers.retention,
+    quotas: servers.quotas,
     legalHolds: servers.legalHolds,
     erasures: servers.erasures,
     erasureControl: servers.erasureControl,
     canErase: config.erasure.key !== null,
-    health: createHealth(healthChecks(servers, settings.topics), { logger }),
+    health,
     metrics,
     logger,
     authenticate: allowEveryone(config.api.showPersonalData),
@@ -109,6 +112,8 @@ export async function startApi(
   const listening = await listen(app.fetch, config.api);
   const url = `http://${listening.host.includes(':') ? `[${listening.host}]` : listening.host}:${listening.port}`;
   logger.info('API listens', { url, docs: `${url}/docs` });
+  // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.
+  void health.report();
   return listening;
 }
 

@@ -71,7 +71,18 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
 
 /** Sentences for the log about values that are allowed and hardly meant. */
 export function ruleWarnings(values: Partial<Values>): string[] {
-  return authWarnings(values);
+  return [...authWarnings(values), ...personalDataWarnings(values)];
+}
+
+function personalDataWarnings({ NODE_ENV: environment, DATA_KEYS, TEMPORAL_CODEC_KEYS }: Partial<Values>): string[] {
+  if (environment === 'development') return [];
+  const warning = (name: VariableName, what: string) => `${name} is not set: ${what} (docs/PERSONAL-DATA.md)`;
+  return [
+    ...(DATA_KEYS === null ? [warning('DATA_KEYS', 'messages of failed events are kept readable in PostgreSQL')] : []),
+    ...(TEMPORAL_CODEC_KEYS === null
+      ? [warning('TEMPORAL_CODEC_KEYS', 'what workflows leave in Temporal is readable there')]
+      : []),
+  ];
 }
 
 function signingKeyProblems(pem: string | null): string[] {

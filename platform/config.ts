@@ -4,6 +4,7 @@ import { type AuthConfig, authConfig } from './auth-config.ts';
 import { ruleProblems, ruleWarnings } from './config-rules.ts';
 import { likelyTypos } from './config-typos.ts';
 import { maskCredentials } from './mask.ts';
+import { fileVariables, readSecretVariable } from './secret-files.ts';
 import type { ServerTls } from './server-tls.ts';
 import { jwksFile, pemFile, secretFile, type TrustedProxies, watchedPemFile } from './variable-kinds.ts';
 import { VARIABLES, type Values, type Variable } from './variables.ts';
@@ -112,6 +113,11 @@ export interface ErasureConfig {
   key: string | null;
 }
 
+export interface PersonalDataConfig {
+  /** Text of a key ring; null keeps messages of failed events readable. */
+  keys: string | null;
+}
+
 export interface RedrivesConfig {
   limit: number;
   /** null never asks for a second person. */
@@ -124,6 +130,8 @@ export interface TemporalConfig {
   /** null without TLS. */
   tls: Tls | null;
   apiKey: string | null;
+  /** Text of a key ring; null leaves payloads as they are. */
+  codecKeys: string | null;
   /** null without worker versioning. */
   buildId: string | null;
 }
@@ -172,6 +180,7 @@ export interface Config {
   redrives: RedrivesConfig;
   books: BooksConfig;
   erasure: ErasureConfig;
+  personalData: PersonalDataConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   replays: { yieldLag: number };
@@ -193,7 +202,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ConfigError with all problems at once
  */
 export function loadConfig(env: Environment, eventTypes: readonly string[]): Config {
-  const warnings = likelyTypos(Object.keys(env), Object.keys(VARIABLES));
+  const warnings = likelyTypos(Object.keys(env), [...Object.keys(VARIABLES), ...fileVariables()]);
   const { values, problems } = parse(env);
   problems.push(...ruleProblems(values, eventTypes));
   if (problems.length > 0) throw new ConfigError([...problems, ...warnings]);
@@ -206,7 +215,12 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
-    const found = env[name]?.trim() ? env[name].trim() : variable.default;
+    const inFile = readSecretVariable(env, name, variable);
+    if (inFile !== null && 'problem' in inFile) {
+      problems.push(inFile.problem);
+      continue;
+    }
+    const found = inFile?.value ?? (env[name]?.trim() ? env[name].trim() : variable.default);
     if (found === null) {
       values[name] = null;
       continue;
@@ -215,7 +229,8 @@ function parse(env: Environment): { values: Partial<Values>; problems: string[] 
     // A file that can't be read makes its path a wrong value, which then shows at the start.
     const value = parsed.success && FILES.has(variable.kind) ? FILES.get(variable.kind)?.(found) : parsed.data;
     if (value === undefined) {
-      problems.push(`${name} is ${shown(found, variable)}; allowed: ${variable.kind.allowed}`);
+      const what = inFile === null ? shown(found, variable) : 'set to a secret';
+      problems.push(`${name} is ${what}; allowed: ${variable.kind.allowed}`);
     } else {
       values[name] = value;
     }
@@ -333,6 +348,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
     },
     books: { foldAfterHours: values.BOOKS_FOLD_AFTER_HOURS, signingKey: values.AUDIT_SIGNING_KEY_FILE },
     erasure: { key: values.ERASURE_KEY_FILE ?? values.ERASURE_KEY },
+    personalData: { keys: values.DATA_KEYS },
     redrives: { limit: values.REDRIVE_LIMIT, approvalOver: values.REDRIVE_APPROVAL_OVER },
     temporal: {
       address: values.TEMPORAL_ADDRESS,
@@ -341,6 +357,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
         ? { ca: values.TEMPORAL_TLS_CA_FILE, cert: values.TEMPORAL_TLS_CERT_FILE, key: values.TEMPORAL_TLS_KEY_FILE }
         : null,
       apiKey: values.TEMPORAL_API_KEY,
+      codecKeys: values.TEMPORAL_CODEC_KEYS,
       buildId: values.TEMPORAL_WORKER_BUILD_ID,
     },
     ingestion: {

@@ -1,5 +1,6 @@
 /** Whether the servers we need can be reached, each within its own time limit and side by side. */
 import type { Logger } from './logger.ts';
+import { explainRefusal } from './tls-explain.ts';
 
 export interface HealthCheck {
   /** Whether the service can't do its work without it; of the others, a failure only degrades. */
@@ -44,7 +45,8 @@ export function createHealth(
       if (down.delete(server)) logger?.info('server answers again', { server });
     } else if (!down.has(server)) {
       down.add(server);
-      logger?.warn('server does not answer', { server, error });
+      const reason = explainRefusal(server, error);
+      logger?.warn('server does not answer', { server, ...(reason !== null && { reason }), error });
     }
   }
 
@@ -65,7 +67,8 @@ async function runAll(
 ): Promise<HealthReport> {
   const results = await Promise.all(
     Object.entries(checks).map(
-      async ([name, check]) => [name, await runOne(check, timeoutMs, (error) => noteOutcome(name, error))] as const,
+      async ([name, check]) =>
+        [name, await runOne(name, check, timeoutMs, (error) => noteOutcome(name, error))] as const,
     ),
   );
   const down = results.map(([, result]) => result).filter((result) => result.status === 'down');
@@ -74,6 +77,7 @@ async function runAll(
 }
 
 async function runOne(
+  server: string,
   { check, needed }: HealthCheck,
   timeoutMs: number,
   noteOutcome: (error: unknown) => void,
@@ -93,7 +97,12 @@ async function runOne(
     return { status: 'up', needed, latencyMs: latencyMs() };
   } catch (error) {
     noteOutcome(error);
-    return { status: 'down', needed, latencyMs: latencyMs(), error: safeReason(error) };
+    return {
+      status: 'down',
+      needed,
+      latencyMs: latencyMs(),
+      error: explainRefusal(server, error) ?? safeReason(error),
+    };
   } finally {
     clearTimeout(timer);
   }

@@ -10,6 +10,7 @@ import {
   integer,
   jwksFile,
   type Kind,
+  keyRing,
   nameList,
   oneOf,
   originList,
@@ -29,6 +30,8 @@ export interface Variable<T = unknown, Default extends string | null = string | 
   meaning: string;
   /** The value is never shown. */
   secret: boolean;
+  /** A URL with a password in it, which a file may hold like any secret. */
+  holdsPassword: boolean;
 }
 
 function variable<T, Default extends string | null>(
@@ -36,11 +39,15 @@ function variable<T, Default extends string | null>(
   fallback: Default,
   meaning: string,
 ): Variable<T, Default> {
-  return { kind, default: fallback, meaning, secret: false };
+  return { kind, default: fallback, meaning, secret: false, holdsPassword: false };
 }
 
-function secret(meaning: string): Variable<string, null> {
-  return { kind: freeText, default: null, meaning, secret: true };
+function secret(meaning: string, kind = freeText): Variable<string, null> {
+  return { kind, default: null, meaning, secret: true, holdsPassword: false };
+}
+
+function urlWithPassword(kind: Kind<string>, fallback: string, meaning: string): Variable<string, string> {
+  return { kind, default: fallback, meaning, secret: false, holdsPassword: true };
 }
 
 const MINUTE_MS = 60_000;
@@ -130,7 +137,7 @@ const topics = {
 };
 
 const postgres = {
-  DATABASE_URL: variable(
+  DATABASE_URL: urlWithPassword(
     url('postgres:', 'postgresql:'),
     'postgres://postgres@localhost:5432/crm',
     'PostgreSQL, with user, password and database. `?sslmode=verify-full` speaks TLS and checks certificate and host name (`require` and `verify-ca` do the same here, `no-verify` checks nothing); without it or DATABASE_SSL_CA_FILE there is no TLS.',
@@ -172,7 +179,7 @@ const postgres = {
 };
 
 const redis = {
-  REDIS_URL: variable(
+  REDIS_URL: urlWithPassword(
     url('redis:', 'rediss:'),
     'redis://localhost:6379',
     'Redis for the retry queue, with user and password where needed; `rediss:` for TLS.',
@@ -269,6 +276,17 @@ const erasure = {
     'File with the key of the suppression list, 32 characters or more; `openssl rand -base64 32` makes one. Without a key nobody can be erased. Keep it for good and the same everywhere: with another key nothing can be written once somebody was erased.',
   ),
   ERASURE_KEY: secret('The key itself, where it comes from the environment; instead of ERASURE_KEY_FILE.'),
+};
+
+const personalData = {
+  DATA_KEYS: secret(
+    'Keys that seal what is kept of failed events, their messages and corrections: one a line, the current one first, older ones after it for as long as something is sealed with them. Without them it is kept readable. `npm run keys:rotate` seals again with the current one.',
+    keyRing,
+  ),
+  TEMPORAL_CODEC_KEYS: secret(
+    'Keys that encrypt all inputs, results and messages that workflows leave in Temporal, in the same form. Every worker and API process needs the same ones.',
+    keyRing,
+  ),
 };
 
 const redrives = {
@@ -505,6 +523,7 @@ export const VARIABLE_GROUPS = {
   Files: files,
   Books: books,
   Erasure: erasure,
+  'Personal data': personalData,
   Temporal: temporal,
   Ingestion: ingestion,
   Processes: processes,
@@ -525,6 +544,7 @@ export const VARIABLES = {
   ...files,
   ...books,
   ...erasure,
+  ...personalData,
   ...temporal,
   ...ingestion,
   ...processes,

@@ -57,7 +57,7 @@ export function startRetryWorker(
     settle: (settlement, signal) => settle(settlement, signal, (reason) => observer.trouble(reason)),
   };
   const worker = openRetryWorker(
-    { url: redis.url, ...retries.queue, concurrency: retries.concurrency, ratePerSecond: retries.ratePerSecond },
+    { ...redis, ...retries.queue, concurrency: retries.concurrency, ratePerSecond: retries.ratePerSecond },
     {
       async retry({ failedId, attempts }, signal) {
         const retried = await retryFailed(deps, failedId, attempts, signal);

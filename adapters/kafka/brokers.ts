@@ -1,4 +1,5 @@
 import type { Logger } from 'kafkajs';
+import { explainRefusal } from '../../platform/tls-explain.ts';
 import { type Broker, type ConnectionSettings, createBroker, type ProtocolRequest } from './internals.ts';
 import { FETCH_BY_ID, FETCH_BY_NAME, type FetchAnswer, type FetchRequest, fetchRequest } from './protocol/fetch.ts';
 import { EARLIEST, LATEST, type ListedOffset, listOffsetsRequest } from './protocol/list-offsets.ts';
@@ -86,8 +87,8 @@ export function openBrokers(options: { seeds: readonly Address[]; settings: Sett
       return await broker.connectionPool.send(request(broker));
     } catch (error) {
       drop(link);
-      const reason = error instanceof Error ? error.message : 'unknown error';
-      throw new BrokerUnreachableError(`broker ${keyOf(address)}: ${reason}`);
+      const reason = explainRefusal('kafka', error) ?? (error instanceof Error ? error.message : 'unknown error');
+      throw new BrokerUnreachableError(`broker ${keyOf(address)}: ${reason}`, { cause: error });
     }
   }
 
@@ -98,7 +99,7 @@ export function openBrokers(options: { seeds: readonly Address[]; settings: Sett
   }
 
   async function metadata(topics: readonly string[]): Promise<ClusterMetadata> {
-    const failures: string[] = [];
+    const failures: Error[] = [];
     const candidates = [...nodes.values(), ...options.seeds].map((address) => [keyOf(address), address] as const);
     for (const address of new Map(candidates).values()) {
       try {
@@ -110,10 +111,10 @@ export function openBrokers(options: { seeds: readonly Address[]; settings: Sett
         return answer;
       } catch (error) {
         if (closed || !(error instanceof BrokerUnreachableError)) throw error;
-        failures.push(error.message);
+        failures.push(error);
       }
     }
-    throw new BrokerUnreachableError(failures.join('; '));
+    throw new BrokerUnreachableError(failures.map(({ message }) => message).join('; '), { cause: failures[0] });
   }
 
   return {

@@ -35,7 +35,8 @@ const CONNECTION_TIMEOUT_MS = 3_000;
 export function createKafka(options: KafkaOptions): KafkaClient {
   registerCodecs();
   const ssl = tlsOptions(options.ssl);
-  const sasl = options.sasl as SASLOptions | null;
+  // A copy: kafkajs keeps its authenticator in it, which a frozen configuration would not take.
+  const sasl: SASLOptions | null = options.sasl && saslOf(options.sasl);
   const kafka = new kafkajs.Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
@@ -61,6 +62,18 @@ export function createKafka(options: KafkaOptions): KafkaClient {
 function tlsOptions(ssl: KafkaOptions['ssl']): ConnectionOptions | null {
   if (ssl === false) return null;
   return ssl === true ? {} : ssl;
+}
+
+function saslOf({ mechanism, username, password }: NonNullable<KafkaOptions['sasl']>): SASLOptions {
+  // One by one, for the types of kafkajs.
+  switch (mechanism) {
+    case 'plain':
+      return { mechanism, username, password };
+    case 'scram-sha-256':
+      return { mechanism, username, password };
+    case 'scram-sha-512':
+      return { mechanism, username, password };
+  }
 }
 
 function parseAddress(address: string): { host: string; port: number } {

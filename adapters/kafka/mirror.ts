@@ -1,5 +1,6 @@
 import type { Consumer } from 'kafkajs';
 import type { PositionMirror, TopicPartition } from '../../activities/ports.ts';
+import { explainRefusal } from '../../platform/tls-explain.ts';
 import type { KafkaClient } from './client.ts';
 
 export interface MirrorOptions {
@@ -40,7 +41,7 @@ export function createPositionMirror(client: KafkaClient, options: MirrorOptions
         await consumer.commitOffsets(positions.map(({ offset, ...at }) => ({ ...at, offset: String(offset) })));
       } catch (error) {
         await leave(joined);
-        const reason = error instanceof Error ? error.message : 'unknown error';
+        const reason = explainRefusal('kafka', error) ?? (error instanceof Error ? error.message : 'unknown error');
         throw new Error(`positions could not be published to the Kafka group ${options.groupId}: ${reason}`);
       }
     },

@@ -7,6 +7,7 @@ import type {
   PartitionBounds,
   TopicPartition,
 } from '../../activities/ports.ts';
+import { explainRefusal } from '../../platform/tls-explain.ts';
 import { backoffMs } from './backoff.ts';
 import type { Brokers } from './brokers.ts';
 import type { KafkaClient } from './client.ts';
@@ -72,13 +73,16 @@ export function createLogReader(client: KafkaClient, options: Partial<ReaderLimi
   };
 }
 
-/** Leaders move and connections break: asks again a few times before it gives up. */
+/**
+ * Leaders move and connections break: asks again a few times before it gives up. A refusal of our certificate or
+ * password would only come again, and may lock the user out.
+ */
 async function persistently<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await ask();
     } catch (error) {
-      if (attempt === ATTEMPTS) throw error;
+      if (attempt === ATTEMPTS || explainRefusal('kafka', error) !== null) throw error;
       await sleep(backoffMs(attempt));
     }
   }

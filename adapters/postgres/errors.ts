@@ -1,6 +1,7 @@
 import { InvalidInputError, SchemaValidationError } from 'slonik';
 import { FencedError, StaleSuppressionError, WriteError } from '../../activities/ports.ts';
 import { classifyRefusal } from '../../domain/sqlstate.ts';
+import { explainCode, explainRefusal } from '../../platform/tls-explain.ts';
 
 interface Described {
   code?: unknown;
@@ -62,7 +63,7 @@ export function toSafeError(error: unknown): Error {
       case 'stale':
         return new StaleSuppressionError();
       default:
-        return new WriteError(code, constraint, column, row);
+        return new WriteError(code, constraint, column, row, explainCode('database', code));
     }
   }
   if (error instanceof InvalidInputError) {
@@ -72,7 +73,7 @@ export function toSafeError(error: unknown): Error {
     return withFrames(new Error(`unexpected ${error.name} from the database client`), error);
   }
   // The driver's own errors have no code: a connection that ended, timed out or can no longer be used.
-  return new WriteError('connection_lost');
+  return new WriteError('connection_lost', null, null, false, explainRefusal('database', error));
 }
 
 /** Keeps where it happened, without the message. */

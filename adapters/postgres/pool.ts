@@ -8,12 +8,11 @@ import {
 } from 'slonik';
 import { guarded } from './errors.ts';
 import { sendLargeParametersAsTheyAre } from './large-parameters.ts';
+import { type DatabaseTls, databaseTls } from './tls.ts';
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends DatabaseTls {
   /** postgres://user:password@host:port/database, `sslmode` allowed. */
   url: string;
-  /** PEM of a private certificate authority: turns on TLS with full verification. */
-  ca: string | null;
   /** Most connections at once; each lane holds one. */
   poolSize: number;
   applicationName: string;
@@ -55,7 +54,7 @@ const LOCK_TIMEOUT_MS = 3_000;
  */
 export async function createDatabasePool(options: DatabaseOptions): Promise<DatabasePool> {
   sendLargeParametersAsTheyAre();
-  const url = new URL(options.url);
+  const { url, ssl } = databaseTls(new URL(options.url), options);
   url.searchParams.set('application_name', options.applicationName);
   const settings = url.searchParams.get('options') ?? '';
   // First, so that what the operator set stands. Statements here read few rows of many partitions: what compiling each
@@ -77,7 +76,7 @@ export async function createDatabasePool(options: DatabaseOptions): Promise<Data
       ...createTypeParserPreset().filter((parser) => parser.name !== 'int8'),
       { name: 'int8', parse: parseBigint },
     ],
-    ...(options.ca === null ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
+    ...(ssl !== null && { ssl }),
   });
 }
 

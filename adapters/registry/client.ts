@@ -15,6 +15,9 @@ export interface RegistryOptions {
   auth: { username: string; password: string } | null;
   /** PEM of a private authority that signed the registry's certificate. */
   ca: string | null;
+  /** PEM of our own certificate and its key, for registries that ask for one. */
+  cert?: string | null;
+  key?: string | null;
   /** How long one request may take, in milliseconds; 5,000 when left out. */
   timeoutMs?: number;
 }
@@ -45,10 +48,7 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { auth, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   // No sockets are kept alive: a schema is asked for once, and a health check makes a client for itself each time.
-  const agent =
-    new URL(options.url).protocol === 'https:'
-      ? new HttpsAgent(options.ca === null ? {} : { ca: options.ca })
-      : new HttpAgent();
+  const agent = new URL(options.url).protocol === 'https:' ? new HttpsAgent(certificates(options)) : new HttpAgent();
   const registry = new SchemaRegistry(
     {
       host: options.url.replace(/\/+$/u, ''),
@@ -108,6 +108,10 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
 
     ping: answers,
   };
+}
+
+function certificates({ ca, cert = null, key = null }: RegistryOptions) {
+  return { ...(ca !== null && { ca }), ...(cert !== null && { cert }), ...(key !== null && { key }) };
 }
 
 /** The HTTP status of the client's error, null when the error is not an answer. */

@@ -1,6 +1,7 @@
 import { type Agent, request as httpRequest, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { RegistryUnavailableError } from '../../activities/ports.ts';
+import { explainRefusal } from '../../platform/tls-explain.ts';
 
 /** The formats that a registry knows: small, the same for everybody, and answered by nothing else. */
 const PATH = '/schemas/types';
@@ -24,11 +25,13 @@ export async function ping(url: string, options: PingOptions): Promise<number> {
   const { origin, pathname } = new URL(url);
   const where = `schema registry at ${origin}${pathname}`;
   const { status, body } = await get(`${url.replace(/\/+$/u, '')}${PATH}`, options).catch((error: unknown) => {
-    throw new RegistryUnavailableError(`${where} does not answer (${codeOf(error)})`);
+    const refusal = explainRefusal('registry', error);
+    const reason = `${where} does not answer (${codeOf(error)})`;
+    throw new RegistryUnavailableError(refusal === null ? reason : `${reason}: ${refusal}`, { cause: error });
   });
   if (status === 401 || status === 403) {
     throw new RegistryUnavailableError(
-      `${where} refuses us (${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`,
+      `${where} refuses us (status ${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`,
     );
   }
   if (status >= 500) throw new RegistryUnavailableError(`${where} answers with an error (${status})`);

@@ -4,7 +4,7 @@ import { Queue } from 'bullmq';
 import type { DueRetry, RetryScheduler } from '../../activities/failed-ports.ts';
 import { type DueRetries, QueueUnavailableError, type RetryJobs } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { openRedis } from './connection.ts';
+import { openRedis, type RedisTls } from './connection.ts';
 import { reportOf } from './job-report.ts';
 import { enqueueJob, type JobQueue, retryJob } from './jobs.ts';
 import { createRetryScheduler } from './scheduler.ts';
@@ -23,6 +23,8 @@ export interface RetryQueueDepth {
 export interface RetryQueueOptions {
   /** `redis:` or `rediss:`, with user and password where needed. */
   url: string;
+  /** For `rediss:`. */
+  tls?: RedisTls | null;
   name: string;
   /** What its keys begin with. */
   prefix: string;
@@ -41,9 +43,12 @@ export interface RetryQueue extends RetryJobs, RetryScheduler, DueRetries {
 }
 
 /** Connects in the background, and again whenever the connection is lost. */
-export function openRetryQueue({ url, name, prefix, keepJobsSeconds }: RetryQueueOptions, logger: Logger): RetryQueue {
+export function openRetryQueue(
+  { url, tls = null, name, prefix, keepJobsSeconds }: RetryQueueOptions,
+  logger: Logger,
+): RetryQueue {
   // One more try, then the caller hears of it: behind an HTTP request nobody can wait for Redis to come back.
-  const redis = openRedis(url, 1, logger);
+  const redis = openRedis(url, 1, logger, tls);
   // The version check would write to the console instead of our log.
   const queue: JobQueue = new Queue(name, { connection: redis, prefix, skipVersionCheck: true });
   // Its errors are those of the connection, which are logged there; without a listener they would end the process.

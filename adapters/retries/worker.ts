@@ -9,6 +9,8 @@ import type { EnqueueJob, JobData, JobName, JobResult, RetryJob } from './jobs.t
 
 export interface RetryWorkerOptions {
   url: string;
+  /** For `rediss:`. */
+  tls?: RedisTls | null;
   /** Of the queue. */
   name: string;
   prefix: string;
@@ -66,8 +68,8 @@ class JobError extends Error {
 
 /** Starts working off the queue; waits for Redis while it can't be reached. */
 export function openRetryWorker(options: RetryWorkerOptions, handlers: RetryHandlers, logger: Logger): RetryWorker {
-  const { url, name, prefix, concurrency, ratePerSecond } = options;
-  const redis = openRedis(url, null, logger);
+  const { url, tls = null, name, prefix, concurrency, ratePerSecond } = options;
+  const redis = openRedis(url, null, logger, tls);
   const stop = new AbortController();
 
   async function work({ name: kind, data }: Job<JobData, JobResult, JobName>): Promise<JobResult> {
