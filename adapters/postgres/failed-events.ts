@@ -83,7 +83,6 @@ async function at(
       )
       AND f.partition = ${partition} AND f."offset" = ${offset}
   `);
-  return row === null ? null : { failedId: row.failed_id, settled: row.settled };
 }
 
 async function dueRetries(connection: CommonQueryMethods, due: number, limit: number): Promise<DueRetry[]> {
