@@ -1,6 +1,6 @@
 /** The books as a whole: what the chain, the moves and the tables say at one moment. */
 import type { ChainJump, ChainSums, Identity, LocatedBreak, Moved } from '../domain/books.ts';
-import type { TopicPartition } from './ports.ts';
+import type { ParkReason, TopicPartition } from './ports.ts';
 
 /** A partition as live reading has booked it. */
 export interface PartitionBooks extends TopicPartition {
@@ -33,7 +33,7 @@ export interface LocatedJump extends ChainJump, TopicPartition {
 export interface ParkedStream {
   topic: string;
   schemaId: number;
-  reason: 'schema_unknown' | 'tripped';
+  reason: ParkReason;
   ranges: number;
   records: number;
 }

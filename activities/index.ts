@@ -21,7 +21,7 @@ export interface ActivityDeps {
   laneDepsFor(input: Pick<LaneInput, 'lane' | 'runId'>): LaneDeps;
   worker: ControlDeps['worker'];
   retries: Pick<SweepDeps, 'queue' | 'makePartitionsAhead' | 'onEnqueued'>;
-  parked: Pick<ParkedDeps, 'registry' | 'observer' | 'onParked'>;
+  parked: Omit<ParkedDeps, 'store' | 'laneDepsFor'>;
   books: BooksDeps;
   audits: Pick<AuditDeps, 'audits' | 'signer'>;
   redrives: Omit<RedriveDeps, 'store'>;
@@ -43,7 +43,7 @@ export type Activities = ActivitiesByQueue['control'] &
 
 export function createActivities(deps: ActivityDeps) {
   const { reader, store, openMirror, laneDepsFor, worker, retries, intervals } = deps;
-  const { sweepParked, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
+  const { sweepParked, sweepQuotas, replayParked } = createParked({ store, laneDepsFor, ...deps.parked });
   const { moveRedrive, ...redriveSlices } = createRedriveActivities({ store, ...deps.redrives });
   const { moveReplay, planReplay, replaySlice } = createReplayActivities({ runs: store.runs, ...deps.replays });
   const maintenance = createMaintenance(deps.maintenance);
@@ -55,6 +55,7 @@ export function createActivities(deps: ActivityDeps) {
       mirrorPositions: createMirrorPositions({ store, openMirror, intervalMs: intervals.mirror }),
       ...createSweep({ store, erasures: deps.erasures.erasures, ...retries }),
       sweepParked,
+      sweepQuotas,
       moveRedrive,
       moveReplay,
       ...createSweepBooks(deps.books),

@@ -5,6 +5,7 @@ import {
   NO_TOTALS,
   type ParkedReplayInput,
   type ParkedReplayResult,
+  type ReadyQuotas,
   type ReadyStreams,
   type SweepInput,
 } from '../workflows/contracts.ts';
@@ -12,16 +13,23 @@ import { withSafeFailures } from './application-failure.ts';
 import { heartbeating } from './heartbeating.ts';
 import { LogReplacedError } from './lane-ranges.ts';
 import { type LaneObserver, RegistryUnavailableError, type Store } from './ports.ts';
+import { createPatientQuotaGate } from './quota-gate.ts';
+import type { Quotas } from './quota-ports.ts';
+import type { QuotaRules } from './quota-rules.ts';
 import { type LaneDeps, runLane } from './run-lane.ts';
-import type { ParkedRange, Stream, StreamId } from './stream-ports.ts';
+import type { ParkedRange, Stream } from './stream-ports.ts';
 
 export interface ParkedDeps {
   store: Pick<Store, 'streams'>;
+  quotas: Pick<Quotas, 'parked' | 'ready' | 'take' | 'waiting'>;
+  quotaRules: QuotaRules;
   registry: SchemaLookup;
   observer: Pick<LaneObserver, 'incident'>;
   laneDepsFor(input: { lane: number; runId: string }): LaneDeps;
   /** Told how many records are parked, by stream. */
   onParked(streams: readonly Stream[]): void;
+  /** Told how many records wait for a quota, by topic. */
+  onOverQuota(waiting: ReadonlyArray<{ topic: string; records: number }>): void;
 }
 
 export interface SchemaLookup {
@@ -29,12 +37,17 @@ export interface SchemaLookup {
   knows(schemaId: number): Promise<boolean>;
 }
 
+/** Organizations whose ranges one sweep has read again. */
+const MOST_READY = 100;
+/** Of a quota: a batch has to fit into a slice of time. */
+const BATCH_SECONDS = 20;
 /** Ranges looked at in one go. */
 const PAGE = 1_000;
 /** Ranges of a stream with less than this between them are read in one go; what lies between is not of the stream. */
 const NEAR = 10_000;
 
-export function createParked({ store, registry, observer, laneDepsFor, onParked }: ParkedDeps) {
+export function createParked(deps: ParkedDeps) {
+  const { store, quotas, quotaRules, registry, observer, laneDepsFor, onParked, onOverQuota } = deps;
   const { streams } = store;
   return {
     /** Lets streams flow whose schema is known by now. @returns those with something parked that may be read again */
@@ -56,7 +69,15 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
       );
     }),
 
-    /** Reads parked ranges of one stream for a while, through the writer like any others. */
+    /** @returns the organizations whose quota has room again for what waits of them */
+    sweepQuotas: withSafeFailures((_input: SweepInput): Promise<ReadyQuotas> => {
+      return heartbeating(async () => {
+        onOverQuota(await quotas.waiting());
+        return { ready: await quotas.ready(MOST_READY) };
+      });
+    }),
+
+    /** Reads parked ranges of one stream or organization for a while, through the writer like any others. */
     replayParked: withSafeFailures((input: ParkedReplayInput): Promise<ParkedReplayResult> => {
       let totals: LaneTotals = NO_TOTALS;
       return heartbeating(
@@ -64,7 +85,7 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
           const until = AbortSignal.any([signal, AbortSignal.timeout(input.sliceMs)]);
           while (!until.aborted) {
             // What this very run had to park again waits for another one.
-            const group = nearOnes(await streams.parked(input, PAGE, input.runId));
+            const group = nearOnes(await waitingOf(input));
             if (group.length === 0 || !(await flows(input))) {
               return { finished: true, totals };
             }
@@ -93,7 +114,25 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
     return true;
   }
 
-  async function flows({ topic, schemaId }: StreamId): Promise<boolean> {
+  function waitingOf({ runId, organizationId, ...of }: ParkedReplayInput): Promise<ParkedRange[]> {
+    return organizationId === undefined
+      ? streams.parked(of, PAGE, runId)
+      : quotas.parked({ topic: of.topic, organizationId }, PAGE, runId);
+  }
+
+  /** What a lane works with that reads ranges of an organization again: no faster than its quota. */
+  async function withinQuota(lane: LaneDeps, organizationId: string): Promise<LaneDeps> {
+    await quotaRules.refresh();
+    const most = (quotaRules.rateOf(organizationId) ?? Number.POSITIVE_INFINITY) * BATCH_SECONDS;
+    return {
+      ...lane,
+      quotas: createPatientQuotaGate({ rules: quotaRules, quotas }),
+      options: { ...lane.options, maxRecords: Math.min(lane.options.maxRecords, most) },
+    };
+  }
+
+  async function flows({ topic, schemaId, organizationId }: ParkedReplayInput): Promise<boolean> {
+    if (organizationId !== undefined) return true; // Each of its records passes the gate of its own stream.
     const apart = (await streams.states()).find((stream) => stream.topic === topic && stream.schemaId === schemaId);
     return apart === undefined || mayFlow(apart.state);
   }
@@ -106,11 +145,13 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
     const [first] = group as [ParkedRange];
     const { topic, partition, sourceId } = first;
     const to = Math.max(...group.map((range) => range.to));
+    const { organizationId, schemaId, ...rest } = input;
+    const lane = laneDepsFor({ lane: 0, runId: input.runId });
     try {
       const { totals, watermarks } = await runLane(
-        laneDepsFor({ lane: 0, runId: input.runId }),
+        organizationId === undefined ? lane : await withinQuota(lane, organizationId),
         {
-          ...input,
+          ...rest,
           lane: 0,
           partitions: [{ topic, partition }],
           startPosition: 'earliest',
@@ -120,7 +161,7 @@ export function createParked({ store, registry, observer, laneDepsFor, onParked 
             scope: `${input.runId}/${first.parkedId}`,
             parts: [{ topic, partition, sourceId, from: first.from, to }],
           },
-          schemaId: input.schemaId,
+          ...(organizationId === undefined ? { schemaId } : { only: { organizationId } }),
         },
         { signal, report: () => {} },
       );

@@ -31,6 +31,7 @@ import {
   type Store,
   WriteError,
 } from './ports.ts';
+import type { QuotaGate } from './quota-gate.ts';
 import { amountOf, latenciesOf, ofSchema } from './slices.ts';
 import { createStreamGate } from './stream-gate.ts';
 
@@ -51,6 +52,7 @@ export interface LaneDeps {
   store: Store;
   observer: LaneObserver;
   retries: RetryScheduler;
+  quotas: QuotaGate;
   options: LaneOptions;
 }
 
@@ -105,7 +107,7 @@ export async function runLane(deps: LaneDeps, input: LaneWork, control: LaneCont
 }
 
 function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
-  const { reader, decoder, store, observer, retries, options } = deps;
+  const { reader, decoder, store, observer, retries, quotas, options } = deps;
   const gate = createStreamGate({
     streams: store.streams,
     observer,
@@ -251,6 +253,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       const batch = await patiently(async () => {
         await gate.refresh();
         await options.late.refresh();
+        await quotas.refresh();
         const wanted = input.schemaId === undefined ? slices : ofSchema(slices, input.schemaId);
         now = Date.now();
         return prepareBatch(wanted, ranges.of, { runId: input.runId, mode }, decoder, options, now);
@@ -261,6 +264,9 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       if (mode === 'ingest' || mode === 'missing') {
         gate.judge(batch);
         await patiently(() => gate.announce(), signal);
+      }
+      if (quotas.applies()) {
+        await patiently(() => quotas.judge(batch, signal), signal);
       }
       const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
       await untilAborted(writing, signal);

@@ -5,6 +5,8 @@ import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { type ApiEnv, createRouter } from './env.ts';
 import { createErrorHandler, problem } from './errors.ts';
+import { allowOrigins } from './limits/cors.ts';
+import { refuseLongUrls } from './limits/targets.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuseOtherSites } from './other-sites.ts';
 import type { ApiDeps } from './ports.ts';
@@ -26,6 +28,7 @@ import { legalHoldRoutes } from './routes/legal-holds.ts';
 import { ingestionMetricsRoutes, prometheusRoutes } from './routes/metrics.ts';
 import { partitionRoutes } from './routes/partitions.ts';
 import { maintenanceRoutes } from './routes/partitions-maintenance.ts';
+import { quotaRoutes } from './routes/quotas.ts';
 import { redriveRoutes } from './routes/redrives.ts';
 import { replayRoutes } from './routes/replays.ts';
 import { retentionRoutes } from './routes/retention.ts';
@@ -50,14 +53,15 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
       contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
       // The documentation page has a policy of its own.
       overwrite: false,
-      // Only the browser's side of a TLS proxy knows whether the name is always served over TLS.
-      strictTransportSecurity: false,
+      // Behind a TLS proxy only its side knows whether the name is always served over TLS.
+      strictTransportSecurity: deps.tls ? 'max-age=31536000' : false,
     }),
   );
   app.use(async (c, next) => {
     c.header('cache-control', 'no-store');
     await next();
   });
+  app.use(refuseLongUrls);
   app.use(
     methodNotAllowed({
       app,
@@ -71,8 +75,11 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
       onError: (c) => problem(c, 'too-large', `At most ${MAX_BODY_BYTES} bytes are read.`),
     }),
   );
-  app.use('/api/*', refuseOtherSites);
+  if (deps.corsOrigins.length > 0) app.use('/api/*', allowOrigins(deps.corsOrigins));
+  app.use('/api/*', refuseOtherSites(deps.corsOrigins));
+  app.use(deps.limits.before);
   app.use('/api/*', deps.authenticate);
+  app.use('/api/*', deps.limits.after);
 
   app.route(INGESTION, controlRoutes(deps));
   app.route(INGESTION, statusRoutes(deps));
@@ -94,6 +101,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, partitionRoutes(deps));
   app.route(INGESTION, maintenanceRoutes(deps));
   app.route(INGESTION, retentionRoutes(deps));
+  app.route(INGESTION, quotaRoutes(deps));
   app.route(INGESTION, legalHoldRoutes(deps));
   app.route(INGESTION, erasureRoutes(deps));
   app.route('/', healthRoutes(deps));

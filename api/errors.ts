@@ -27,6 +27,7 @@ export const PROBLEMS = {
   'unknown-table-partition': { status: 404, title: 'The table has no such partition' },
   'unknown-maintenance': { status: 404, title: 'There is no such run of partition maintenance' },
   'unknown-retention': { status: 404, title: 'There is no such retention rule' },
+  'unknown-quota': { status: 404, title: 'There is no such quota' },
   'unknown-hold': { status: 404, title: 'There is no such legal hold' },
   'unknown-stream': { status: 404, title: 'No such stream was ever treated apart' },
   'not-running': { status: 409, title: 'The ingestion is not running' },
@@ -95,17 +96,18 @@ export function problem(
   detail: string,
   more?: { errors?: FieldProblem[]; headers?: Record<string, string> },
 ): Response {
-  const { status, title } = PROBLEMS[kind];
   const body: z.infer<typeof ProblemSchema> = {
-    type: `/docs#problem-${kind}`,
-    title,
-    status,
-    detail,
-    instance: c.req.path,
-    requestId: String(c.get('requestId') ?? ''),
+    ...problemOf(kind, detail, c.req.path, String(c.get('requestId') ?? '')),
     ...(more?.errors && { errors: more.errors }),
   };
-  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json', ...more?.headers });
+  const headers = { 'content-type': 'application/problem+json', ...more?.headers };
+  return c.body(JSON.stringify(body), PROBLEMS[kind].status, headers);
+}
+
+/** The body of a problem, also where there is no application yet that could answer. */
+export function problemOf(kind: ProblemKind, detail: string, instance: string, requestId: string) {
+  const { status, title } = PROBLEMS[kind];
+  return { type: `/docs#problem-${kind}`, title, status, detail, instance, requestId };
 }
 
 /** Thrown by a handler that can't do what it is asked; the detail is shown to whoever asks. */

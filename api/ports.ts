@@ -11,6 +11,7 @@ import type { EntityHistories } from '../activities/history-ports.ts';
 import type { Located } from '../activities/log-coordinates.ts';
 import type { LegalHolds, MaintenanceRuns, PartitionCatalog, RetentionRules } from '../activities/maintenance-ports.ts';
 import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
+import type { Quotas } from '../activities/quota-ports.ts';
 import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
 import type { ValidationContext } from '../domain/validate.ts';
@@ -23,6 +24,7 @@ import type { IngestionControlPort } from '../workflows/control-port.ts';
 import type { ErasureControlPort } from '../workflows/erasure-control-port.ts';
 import type { MaintenanceControlPort } from '../workflows/maintenance-control-port.ts';
 import type { ApiEnv } from './env.ts';
+import type { Limits } from './limits/middleware.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
 
@@ -60,8 +62,8 @@ export interface RetryQueueDepth {
 
 /**
  * Tries one failed event again now, for a person.
- * @returns `accepted` when what becomes of it is not known yet, `taken` when somebody else has it or it is settled
  * @param organizationId whose redrive it is then, null for the installation's
+ * @returns `accepted` when what becomes of it is not known yet, `taken` when somebody else has it or it is settled
  * @throws ControlRefusedError, ControlUnavailableError
  */
 export type RedriveOne = (
@@ -99,6 +101,7 @@ export interface ApiDeps {
   maintenance: Pick<MaintenanceRuns, 'request' | 'conclude' | 'list' | 'find'>;
   maintenanceControl: MaintenanceControlPort;
   retention: RetentionRules;
+  quotas: Pick<Quotas, 'list' | 'put' | 'remove' | 'over'>;
   legalHolds: LegalHolds;
   erasures: ErasureRequests;
   erasureControl: ErasureControlPort;
@@ -109,4 +112,10 @@ export interface ApiDeps {
   logger: Logger;
   /** Every route under /api passes through here; it answers itself or calls the next handler. */
   authenticate: MiddlewareHandler<ApiEnv>;
+  /** How much is taken from whom. */
+  limits: Limits;
+  /** Of pages of other sites that may call the API. */
+  corsOrigins: readonly string[];
+  /** Whether clients speak TLS to us ourselves. */
+  tls: boolean;
 }

@@ -5,9 +5,11 @@ import { dryRun } from '../activities/redrive-plan.ts';
 import { createSuppressionList } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
+import { localKeys } from '../adapters/keys/index.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
+import { createDataKeys } from '../adapters/postgres/data-keys.ts';
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { createErasureRequests } from '../adapters/postgres/erasures.ts';
@@ -20,11 +22,13 @@ import { createMaintenanceRuns } from '../adapters/postgres/maintenance-runs.ts'
 import { createPartitionCatalog } from '../adapters/postgres/partition-catalog.ts';
 import { createDatabasePool, pingDatabase } from '../adapters/postgres/pool.ts';
 import { createPositions } from '../adapters/postgres/positions.ts';
+import { createQuotas } from '../adapters/postgres/quotas.ts';
 import { createRedrives } from '../adapters/postgres/redrives.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
 import { createRetentionRules } from '../adapters/postgres/retention.ts';
 import { createStreams } from '../adapters/postgres/streams.ts';
 import { createSuppressionSource } from '../adapters/postgres/suppression.ts';
+import { openLimiters } from '../adapters/rate-limits/limiters.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createAuditControl } from '../adapters/temporal/audit-control.ts';
@@ -64,14 +68,23 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
     logger.child({ component: 'retries' }),
   );
+  const limiters = openLimiters(
+    {
+      ...config.redis,
+      prefix: config.retries.queue.prefix,
+      secret: scryptSync(config.postgres.url, 'crm-ingestion rate limits', 32),
+    },
+    logger.child({ component: 'limits' }),
+  );
   const pool = lazily(
     () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api` }),
     (opened) => opened.end(),
   );
   const decoder = withFiles(createEventDecoder(config.registry));
   const files = openFiles(config);
+  const dataKeys = createDataKeys(localKeys(config.personalData));
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
-  const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get())));
+  const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get()), dataKeys));
   const lateRules = async () => loadLateRules(await guarded(() => pool.get()));
   const suppression = createSuppressionList(
     forwarded(async () => createSuppressionSource(await guarded(() => pool.get()))),
@@ -97,7 +110,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       audits: forwarded(async () => createAuditRequests(await guarded(() => pool.get()))),
       auditControl: createAuditControl(temporal),
       queue,
-      deadLetters: forwarded(async () => createDeadLetters(await guarded(() => pool.get()))),
+      deadLetters: forwarded(async () => createDeadLetters(await guarded(() => pool.get()), dataKeys)),
       lateRules,
       histories: forwarded(async () => createEntityHistories(await guarded(() => pool.get()))),
       decoder,
@@ -127,9 +140,11 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       maintenance: forwarded(async () => createMaintenanceRuns(await guarded(() => pool.get()))),
       maintenanceControl: createMaintenanceControl(temporal),
       retention: forwarded(async () => createRetentionRules(await guarded(() => pool.get()))),
+      quotas: forwarded(async () => createQuotas(await guarded(() => pool.get()))),
       legalHolds: forwarded(async () => createLegalHolds(await guarded(() => pool.get()))),
       erasures: forwarded(async () => createErasureRequests(await guarded(() => pool.get()))),
       erasureControl: createErasureControl(temporal),
+      limiters,
       database: { ping: async () => pingDatabase(await pool.get()) },
       registry: { ping: () => pingRegistry(config.registry) },
     },
@@ -138,6 +153,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       { name: 'kafka reader', run: () => reader.close() },
       { name: 'storage of files', run: async () => files.close() },
       { name: 'retry queue', run: () => queue.close() },
+      { name: 'rate limits', run: () => limiters.close() },
       { name: 'database pool', run: () => pool.close() },
     ],
   };

@@ -14,7 +14,7 @@ import { NOBODY } from '../activities/suppression.ts';
 import type { KeepRule } from '../domain/late-data.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
-import { type Listening, listen } from '../platform/http-server.ts';
+import type { Listening } from '../platform/http-server.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { ingestRules } from '../workers/ingest-rules.ts';
@@ -22,10 +22,13 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
+import { createHttpDoor } from './limits/index.ts';
+import type { Limiters } from './limits/limiter.ts';
 import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
 import { allowEveryone } from './principal.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
+import { serve } from './serve.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
@@ -51,6 +54,7 @@ export interface ApiServers {
   legalHolds: ApiDeps['legalHolds'];
   erasures: ApiDeps['erasures'];
   erasureControl: ApiDeps['erasureControl'];
+  limiters: Limiters;
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
 }
@@ -70,6 +74,7 @@ export async function startApi(
   const settings = ingestionSettings(config);
   const rules = ingestRules(config, NOBODY, () => servers.lateRules());
   const health = createHealth(healthChecks(servers, settings.topics), { logger });
+  const door = createHttpDoor(config.httpDoor, servers.limiters, { logger, metrics });
   const app = createApp({
     control: servers.control,
     settings,
@@ -107,11 +112,12 @@ export async function startApi(
     health,
     metrics,
     logger,
+    limits: door.limits,
+    corsOrigins: config.httpDoor.corsOrigins,
+    tls: config.httpDoor.tls !== null,
     authenticate: allowEveryone(config.api.showPersonalData),
   });
-  const listening = await listen(app.fetch, config.api);
-  const url = `http://${listening.host.includes(':') ? `[${listening.host}]` : listening.host}:${listening.port}`;
-  logger.info('API listens', { url, docs: `${url}/docs` });
+  const listening = await serve(app.fetch, config, door, { logger, metrics });
   // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.
   void health.report();
   return listening;

@@ -83,6 +83,12 @@ export function createMetrics() {
       labelNames: ['topic', 'state'],
       registers,
     }),
+    overQuotaRecords: new Gauge({
+      name: 'crm_over_quota_records',
+      help: 'Records left in Kafka because their organization is over its quota, by topic, as of the last sweep.',
+      labelNames: ['topic'],
+      registers,
+    }),
     laneStalls: new Counter({
       name: 'crm_lane_stalls_total',
       help: 'Times that a lane began to wait for a server.',
@@ -163,6 +169,17 @@ export function createMetrics() {
     maintenanceSeconds: new Gauge({
       name: 'crm_maintenance_seconds',
       help: 'How long the last maintenance of this process took.',
+      registers,
+    }),
+    httpRefused: new Counter({
+      name: 'crm_http_refused_total',
+      help: 'Requests refused by a limit, by reason: address, authentication (too many failures), identity, open (paths without identity), and connections.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    certificateEnds: new Gauge({
+      name: 'crm_api_certificate_ends_timestamp_seconds',
+      help: "When the API's certificate ends, in Unix time; 0 without TLS.",
       registers,
     }),
     httpRequestSeconds: new Histogram({

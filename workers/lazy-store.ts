@@ -3,6 +3,7 @@ import type { BooksKeeper } from '../activities/books-ports.ts';
 import type { ErasureStore } from '../activities/erasure-ports.ts';
 import type { MaintenanceRuns, MaintenanceWork } from '../activities/maintenance-ports.ts';
 import type { Store } from '../activities/ports.ts';
+import type { Quotas } from '../activities/quota-ports.ts';
 import type { Replays } from '../activities/replay-ports.ts';
 import type { SuppressionSource } from '../activities/suppression.ts';
 import { createAuditStore } from '../adapters/postgres/audits.ts';
@@ -15,6 +16,7 @@ import { createMaintenanceWork } from '../adapters/postgres/maintenance.ts';
 import { createMaintenanceRuns } from '../adapters/postgres/maintenance-runs.ts';
 import { createPartitionsAhead } from '../adapters/postgres/partitions.ts';
 import { createDatabasePool, type DatabaseOptions, pingDatabase } from '../adapters/postgres/pool.ts';
+import { createQuotas } from '../adapters/postgres/quotas.ts';
 import { createReplays } from '../adapters/postgres/replays.ts';
 import { createStore, type StoreOptions } from '../adapters/postgres/store.ts';
 import { createSuppressionSource } from '../adapters/postgres/suppression.ts';
@@ -30,6 +32,7 @@ export interface LazyStore {
   lateRules(): Promise<KeepRule[]>;
   maintenance: { work(ahead: number): MaintenanceWork; runs: MaintenanceRuns };
   suppression: SuppressionSource;
+  quotas: Quotas;
   erasures: ErasureStore;
   /** Makes the partitions of so many intervals from now on. @returns how many there were to make */
   makePartitionsAhead(ahead: number): Promise<number>;
@@ -41,14 +44,14 @@ export interface LazyStore {
 /** The store over a pool that is opened with its first use, so that a worker can start before PostgreSQL does. */
 export function openStore(
   database: DatabaseOptions,
-  { partitionInterval }: Pick<StoreOptions, 'partitionInterval'>,
+  { partitionInterval, dataKeys }: Required<Pick<StoreOptions, 'partitionInterval' | 'dataKeys'>>,
 ): LazyStore {
   const opened = lazily(
     async () => {
       const pool = await createDatabasePool(database);
       const openLanePool = () =>
         createDatabasePool({ ...database, poolSize: 1, applicationName: `${database.applicationName}-lane` });
-      return { pool, store: createStore(pool, { partitionInterval, openLanePool }) };
+      return { pool, store: createStore(pool, { partitionInterval, openLanePool, dataKeys }) };
     },
     ({ pool }) => pool.end(),
   );
@@ -78,7 +81,8 @@ export function openStore(
       runs: forwarded(async () => createMaintenanceRuns(await pool())),
     },
     suppression: forwarded(async () => createSuppressionSource(await pool())),
-    erasures: forwarded(async () => createErasureStore(await pool())),
+    quotas: forwarded(async () => createQuotas(await pool())),
+    erasures: forwarded(async () => createErasureStore(await pool(), dataKeys)),
     makePartitionsAhead: async (ahead) => createPartitionsAhead(await pool(), Date.now(), ahead, partitionInterval),
     ping: async () => pingDatabase(await pool()),
     close: () => opened.close(),

@@ -4,6 +4,8 @@ import { type ActivitiesByQueue, createActivities } from '../activities/index.ts
 import type { LatePoliciesDeps } from '../activities/late-policies.ts';
 import { createLiveLag } from '../activities/live-lag.ts';
 import type { SuppressionList } from '../activities/ports.ts';
+import { createQuotaGate, NO_QUOTAS } from '../activities/quota-gate.ts';
+import { createQuotaRules } from '../activities/quota-rules.ts';
 import type { LaneOptions } from '../activities/run-lane.ts';
 import { createSuppressionList } from '../activities/suppression.ts';
 import { createFileReader } from '../adapters/files/index.ts';
@@ -11,14 +13,16 @@ import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createPositionMirror } from '../adapters/kafka/mirror.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
+import { localKeys } from '../adapters/keys/index.ts';
 import { createBooksObserver } from '../adapters/observe/books-observer.ts';
 import { createLaneObserver } from '../adapters/observe/lane-observer.ts';
 import { createMaintenanceObserver } from '../adapters/observe/maintenance.ts';
-import { observeParked } from '../adapters/observe/parked.ts';
+import { observeOverQuota, observeParked } from '../adapters/observe/parked.ts';
 import { observePositionMirror } from '../adapters/observe/position-mirror.ts';
 import { observeRedriven } from '../adapters/observe/redrives.ts';
 import { createReplayObserver, observeReplayed } from '../adapters/observe/replay-observer.ts';
 import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
+import { createDataKeys } from '../adapters/postgres/data-keys.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createIdentifierHash } from '../domain/suppression.ts';
@@ -73,7 +77,7 @@ export function openServers(
   const files = openFiles(config);
   const { store, ...database } = openStore(
     { ...config.postgres, applicationName: config.kafka.clientId },
-    { partitionInterval: config.partitions.interval },
+    { partitionInterval: config.partitions.interval, dataKeys: createDataKeys(localKeys(config.personalData)) },
   );
   const queue = openRetryQueue(
     { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
@@ -84,6 +88,8 @@ export function openServers(
   const suppression = createSuppressionList(database.suppression, identifiers);
   const signer = config.books.signingKey === null ? null : createSigner(config.books.signingKey);
   const options = laneOptions(config, worker, suppression, () => database.lateRules());
+  const now = () => performance.now();
+  const quotaRules = createQuotaRules(database.quotas, now);
   const maintenance = {
     work: database.maintenance.work(config.partitions.ahead),
     observer: createMaintenanceObserver(metrics, logger.child({ component: 'maintenance' })),
@@ -99,12 +105,16 @@ export function openServers(
         observePositionMirror(createPositionMirror(kafka, { ...config.kafka, groupId, topics }), metrics, logger),
       laneDepsFor: ({ lane, runId }) => {
         const observer = createLaneObserver(metrics, logger.child({ lane, ingestionId: runId }));
-        return { reader, decoder, store, observer, retries: queue, options };
+        const quotas = createQuotaGate({ rules: quotaRules, quotas: database.quotas, observer, now });
+        return { reader, decoder, store, observer, retries: queue, quotas, options };
       },
       parked: {
         registry: createSchemaLookup(config.registry),
         observer: createLaneObserver(metrics, logger.child({ component: 'parked' })),
         onParked: (streams) => observeParked(metrics, streams),
+        quotas: database.quotas,
+        quotaRules,
+        onOverQuota: (waiting) => observeOverQuota(metrics, waiting),
       },
       retries: {
         queue,
@@ -132,7 +142,8 @@ export function openServers(
         laneDepsFor: ({ replayId, part, file }) => {
           const observer = createReplayObserver(metrics, logger.child({ replay: replayId, part }));
           const source = file === null ? replayReader : createFileReader(files, [file], { maxBufferedBytes });
-          return { reader: source, decoder, store, observer, retries: queue, options: replayOptions };
+          const quotas = NO_QUOTAS;
+          return { reader: source, decoder, store, observer, retries: queue, quotas, options: replayOptions };
         },
         lag: createLiveLag({ positions: store.positions, reader }, config.kafka.consumerGroup),
         yieldLag: config.replays.yieldLag,

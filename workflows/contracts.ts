@@ -186,6 +186,11 @@ export function parkedReplayWorkflowId(consumerGroup: string, { topic, schemaId 
   return `crm-parked:${consumerGroup}:${topic}:${schemaId}`;
 }
 
+/** One replay at a time of what waits of an organization in a topic. */
+export function quotaReplayWorkflowId(consumerGroup: string, of: { topic: string; organizationId: string }): string {
+  return `crm-over-quota:${consumerGroup}:${of.topic}:${of.organizationId}`;
+}
+
 export interface StreamRef {
   topic: string;
   /** 0 for messages that name no schema. */
@@ -197,7 +202,14 @@ export interface ReadyStreams {
   ready: StreamRef[];
 }
 
+/** Organizations of which something waits in a topic that their quotas have room for again. */
+export interface ReadyQuotas {
+  ready: Array<{ topic: string; organizationId: string }>;
+}
+
 export interface ParkedReplayRequest extends StreamRef {
+  /** What is over the quota of this organization, whatever its schema; without it what is parked of the stream. */
+  organizationId?: string;
   consumerGroup: string;
   /** How long one activity reads, in milliseconds. */
   sliceMs: number;

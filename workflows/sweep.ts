@@ -10,12 +10,12 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { sweepOptions } from './activity-options.ts';
-import { parkedReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
+import { parkedReplayWorkflowId, quotaReplayWorkflowId, type SweepCounts, type SweepInput } from './contracts.ts';
 import { erasureWorkflow } from './erasure.ts';
 import { erasureWorkflowId } from './erasure-contracts.ts';
 import { parkedReplayWorkflow } from './parked-replay.ts';
 
-const { sweepRetries, sweepPartitions, sweepParked, sweepBooks, sweepErasures } =
+const { sweepRetries, sweepPartitions, sweepParked, sweepQuotas, sweepBooks, sweepErasures } =
   proxyActivities<Activities>(sweepOptions);
 
 /** In order. */
@@ -23,6 +23,7 @@ const STEPS: ReadonlyArray<readonly [name: string, step: (input: SweepInput) => 
   ['retries', sweepRetries],
   ['partitions', sweepPartitions],
   ['parked', replayReady],
+  ['quotas', replayWithinQuotas],
   ['books', sweepBooks],
   ['erasures', resumeErasures],
 ];
@@ -61,6 +62,20 @@ async function replayReady({ consumerGroup }: SweepInput): Promise<SweepCounts> 
     startChild(parkedReplayWorkflow, {
       workflowId: parkedReplayWorkflowId(consumerGroup, stream),
       args: [{ consumerGroup, ...stream, sliceMs: PARKED_SLICE_MS }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    }),
+  );
+  return { ready: ready.length, started };
+}
+
+/** Has what was over a quota read again where it has room; one replay of an organization and topic at a time. */
+async function replayWithinQuotas({ consumerGroup }: SweepInput): Promise<SweepCounts> {
+  if (!patched('sweep-quotas')) return {};
+  const { ready } = await sweepQuotas({ consumerGroup });
+  const started = await startEach(ready, (waiting) =>
+    startChild(parkedReplayWorkflow, {
+      workflowId: quotaReplayWorkflowId(consumerGroup, waiting),
+      args: [{ consumerGroup, ...waiting, schemaId: 0, sliceMs: PARKED_SLICE_MS }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
     }),
   );

@@ -10,3 +10,12 @@ export function observeParked({ parkedRecords }: Pick<Metrics, 'parkedRecords'>,
     }
   }
 }
+
+/** Shows how many records wait for a quota, whosever they are. */
+export function observeOverQuota(
+  { overQuotaRecords }: Pick<Metrics, 'overQuotaRecords'>,
+  waiting: ReadonlyArray<{ topic: string; records: number }>,
+): void {
+  overQuotaRecords.reset();
+  for (const { topic, records } of waiting) overQuotaRecords.inc({ topic }, records);
+}

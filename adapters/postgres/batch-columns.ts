@@ -81,6 +81,8 @@ export interface BatchColumns {
     key: Texts;
     value: Texts;
     headers: Texts;
+    /** The data key of the values, which then hold all of their messages; null: they are as they came. */
+    sealedBy: string | null;
   };
   /** Tombstones of each slice: counted, but no rows. */
   tombstones: number[];
@@ -88,9 +90,13 @@ export interface BatchColumns {
   parked: ParkedColumns;
 }
 
-/** One range for each slice, schema and reason: from its first record to its last. */
+/** One range for each slice, schema or organization, and reason: from its first record to its last. */
 export interface ParkedColumns {
+  /** Where each of them stands in the columns. */
+  places: Map<string, number>;
   slice: number[];
+  /** Of records over a quota; null for others. */
+  organizationId: Array<string | null>;
   schemaId: number[];
   reason: ParkReason[];
   from: number[];
@@ -227,9 +233,19 @@ function emptyColumns(slices: number): BatchColumns {
       key: [],
       value: [],
       headers: [],
+      sealedBy: null,
     },
     tombstones: new Array<number>(slices).fill(0),
-    parked: { slice: [], schemaId: [], reason: [], from: [], to: [], records: [] },
+    parked: {
+      places: new Map(),
+      slice: [],
+      organizationId: [],
+      schemaId: [],
+      reason: [],
+      from: [],
+      to: [],
+      records: [],
+    },
   };
 }
 
@@ -306,18 +322,18 @@ function pushRejected(
 /** Deliveries come in the order of slices and offsets, so a range only grows at its end. */
 function pushParked(
   into: ParkedColumns,
-  { slice, record, reason, schemaId }: Extract<Delivery, { kind: 'parked' }>,
+  { slice, record, reason, schemaId, organizationId }: Extract<Delivery, { kind: 'parked' }>,
 ): void {
-  let at = into.slice.length - 1;
-  while (at >= 0 && into.slice[at] === slice + 1) {
-    if (into.schemaId[at] === schemaId && into.reason[at] === reason) {
-      into.to[at] = record.offset + 1;
-      into.records[at] = (into.records[at] ?? 0) + 1;
-      return;
-    }
-    at -= 1;
+  const key = `${slice} ${reason} ${organizationId ?? schemaId}`;
+  const place = into.places.get(key);
+  if (place !== undefined) {
+    into.to[place] = record.offset + 1;
+    into.records[place] = (into.records[place] ?? 0) + 1;
+    return;
   }
+  into.places.set(key, into.slice.length);
   into.slice.push(slice + 1);
+  into.organizationId.push(organizationId ?? null);
   into.schemaId.push(schemaId);
   into.reason.push(reason);
   into.from.push(record.offset);

@@ -66,7 +66,7 @@ async function listParked(connection: CommonQueryMethods): Promise<Books['parked
     z.object({
       topic: z.string(),
       schemaId: z.number(),
-      reason: z.enum(['schema_unknown', 'tripped']),
+      reason: z.enum(['schema_unknown', 'tripped', 'over_quota']),
       ranges: z.number(),
       records: z.number(),
     }),

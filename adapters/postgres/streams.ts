@@ -34,7 +34,7 @@ async function list(connection: CommonQueryMethods): Promise<Stream[]> {
       COALESCE(sum(r.records), 0)::bigint AS records
     FROM analytics.crm_streams s
     LEFT JOIN analytics.crm_parked_ranges r
-      ON r.topic = s.topic AND r.schema_id = s.schema_id AND r.status = 'parked'
+      ON r.topic = s.topic AND r.schema_id = s.schema_id AND r.status = 'parked' AND r.organization_id IS NULL
     GROUP BY s.topic, s.schema_id
     ORDER BY s.topic, s.schema_id
   `);
@@ -86,27 +86,31 @@ async function move(
   return moved !== null;
 }
 
+export const parkedRangeRow = z.object({
+  parkedId: z.number(),
+  topic: z.string(),
+  partition: z.number(),
+  schemaId: z.number(),
+  reason: z.enum(['schema_unknown', 'tripped', 'over_quota']),
+  sourceId: z.number(),
+  from: z.number(),
+  to: z.number(),
+  records: z.number(),
+});
+
+export const parkedRangeColumns = sql.fragment`
+  parked_id AS "parkedId", topic, partition, schema_id AS "schemaId", reason, source_id AS "sourceId",
+  from_offset AS "from", to_offset AS "to", records
+`;
+
 async function parked(
   connection: CommonQueryMethods,
   ...[{ topic, schemaId }, limit, exceptRun]: Parameters<Streams['parked']>
 ) {
-  const rows = await connection.any(sql.type(
-    z.object({
-      parkedId: z.number(),
-      topic: z.string(),
-      partition: z.number(),
-      schemaId: z.number(),
-      reason: z.enum(['schema_unknown', 'tripped']),
-      sourceId: z.number(),
-      from: z.number(),
-      to: z.number(),
-      records: z.number(),
-    }),
-  )`
-    SELECT parked_id AS "parkedId", topic, partition, schema_id AS "schemaId", reason, source_id AS "sourceId",
-      from_offset AS "from", to_offset AS "to", records
+  const rows = await connection.any(sql.type(parkedRangeRow)`
+    SELECT ${parkedRangeColumns}
     FROM analytics.crm_parked_ranges
-    WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked'
+    WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked' AND organization_id IS NULL
       AND (${exceptRun ?? null}::uuid IS NULL OR run_id <> ${exceptRun ?? null}::uuid)
     ORDER BY partition, from_offset, parked_id
     LIMIT ${limit}
@@ -133,7 +137,7 @@ function discard(
   return connection.one(sql.type(z.object({ ranges: z.number(), records: z.number() }))`
     WITH discarded AS (
       UPDATE analytics.crm_parked_ranges SET status = 'discarded', settled_by = ${who}, settled_at = clock_timestamp()
-      WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked'
+      WHERE topic = ${topic} COLLATE "C" AND schema_id = ${schemaId} AND status = 'parked' AND organization_id IS NULL
       RETURNING records
     ),
     total AS (

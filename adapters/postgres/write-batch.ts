@@ -21,7 +21,9 @@ import { EVENT_TYPES } from '../../domain/events.ts';
 import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
+import { sealRejected } from './kept-messages.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
 import { mayBeNew, newEvents } from './new-steps.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
@@ -51,7 +53,10 @@ function sliceColumn<T extends string | number | null>(
 const ASK_AGAIN_AFTER = 32;
 
 /** Writes the batches of one lane. What the last one was tells what to take the next one for. */
-export function createBatchWriter(connection: DatabasePoolConnection): (batch: Batch) => Promise<BatchResult> {
+export function createBatchWriter(
+  connection: DatabasePoolConnection,
+  dataKeys: DataKeys = createDataKeys(null),
+): (batch: Batch) => Promise<BatchResult> {
   let mostlyKnown = false;
   let allNew = true;
   let askIn = 0;
@@ -68,7 +73,7 @@ export function createBatchWriter(connection: DatabasePoolConnection): (batch: B
 
   return async (batch) => {
     const { rest, known } = await withoutKnown(batch);
-    const result = await writeBatch(connection, rest, known, allNew);
+    const result = await writeBatch(connection, dataKeys, rest, known, allNew);
     const skipped = result.slices.reduce((sum, slice) => sum + slice.skipped, 0);
     mostlyKnown = isMost(skipped, batch);
     allNew = skipped === 0;
@@ -88,11 +93,19 @@ const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.
  */
 async function writeBatch(
   connection: DatabasePoolConnection,
+  dataKeys: DataKeys,
   batch: Batch,
   known: KnownCounts | null,
   allNew: boolean,
 ): Promise<BatchResult> {
   const columns = toColumns(batch);
+  if (columns.rejected.ord.length > 0) {
+    sealRejected(
+      columns,
+      batch.slices.map(({ range }) => range),
+      await dataKeys.forSealing(connection),
+    );
+  }
   const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading, known)));
   switch (batch.mode) {
     case 'restore':
@@ -268,15 +281,15 @@ function parkedSteps({ parked }: BatchColumns, runId: string): FragmentSqlToken[
     sql.fragment`
       parked AS (
         INSERT INTO analytics.crm_parked_ranges (
-          source_id, topic, partition, schema_id, reason, from_offset, to_offset, records, run_id
+          source_id, topic, partition, schema_id, organization_id, reason, from_offset, to_offset, records, run_id
         )
-        SELECT s.source_id, s.topic, s.partition, i.schema_id, i.reason, i.from_offset, i.to_offset, i.records,
-          ${runId}::uuid
+        SELECT s.source_id, s.topic, s.partition, i.schema_id, i.organization_id, i.reason, i.from_offset, i.to_offset,
+          i.records, ${runId}::uuid
         FROM fenced
         CROSS JOIN unnest(
-          ${ints(parked.slice)}, ${ints(parked.schemaId)}, ${texts(parked.reason)}, ${bigints(parked.from)},
-          ${bigints(parked.to)}, ${bigints(parked.records)}
-        ) AS i(slice, schema_id, reason, from_offset, to_offset, records)
+          ${ints(parked.slice)}, ${ints(parked.schemaId)}, ${texts(parked.organizationId)}, ${texts(parked.reason)},
+          ${bigints(parked.from)}, ${bigints(parked.to)}, ${bigints(parked.records)}
+        ) AS i(slice, schema_id, organization_id, reason, from_offset, to_offset, records)
         JOIN slice s ON s.slice = i.slice
         RETURNING 1
       )

@@ -97,7 +97,7 @@ const ParkedSchema = z
   .object({
     topic: z.string(),
     schemaId: z.number().int(),
-    reason: z.enum(['schema_unknown', 'tripped']),
+    reason: z.enum(['schema_unknown', 'tripped', 'over_quota']),
     ranges: z.number().int(),
     records: z.number().int(),
   })

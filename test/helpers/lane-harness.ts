@@ -3,6 +3,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { LaneWork } from '../../activities/lane-ranges.ts';
 import { fixedLateWindow } from '../../activities/late-policies.ts';
 import type { LaneObserver, LogReader, SuppressionList } from '../../activities/ports.ts';
+import { NO_QUOTAS } from '../../activities/quota-gate.ts';
 import { type LaneDeps, runLane } from '../../activities/run-lane.ts';
 import { NOBODY } from '../../activities/suppression.ts';
 import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
@@ -102,6 +103,7 @@ export async function createLaneHarness(
     store,
     observer: seen.observer,
     retries: { schedule: () => {} },
+    quotas: NO_QUOTAS,
     options: {
       breaker: options.breaker ?? { share: 1, minimum: 1, window: 1_000 },
       maxRecords: options.maxRecords ?? 2_000,

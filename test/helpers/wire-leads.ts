@@ -9,12 +9,13 @@ const BASE = Date.UTC(2026, 10, 20, 12);
 export function wireLead(
   schemaId: number,
   eventId: string,
-  over: { timestamp?: number; email?: string; owner?: string } = {},
+  over: { timestamp?: number; email?: string; organization?: string; owner?: string } = {},
 ): Buffer {
+  const organizationId = over.organization ?? 'org-1';
   const body = ENVELOPE.toBuffer({
     eventId,
     eventType: 'lead.created',
-    organizationId: 'org-1',
+    organizationId,
     timestamp: over.timestamp ?? BASE,
     data: {
       id: `lead-${eventId}`,
@@ -30,7 +31,7 @@ export function wireLead(
       assignedTo: null,
       createdAt: BASE,
       updatedAt: BASE,
-      organizationId: over.owner ?? 'org-1',
+      organizationId: over.owner ?? organizationId,
     },
     metadata: null,
   });

@@ -3,7 +3,9 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { createParked } from '../../activities/parked.ts';
+import { createQuotaRules } from '../../activities/quota-rules.ts';
 import { runLane } from '../../activities/run-lane.ts';
+import { createQuotas } from '../../adapters/postgres/quotas.ts';
 import { createLaneHarness, createTestTopics, produce } from '../helpers/lane-harness.ts';
 import { openRegistryDoor, registerAnother } from '../helpers/registry-door.ts';
 import { ids, leadRecords } from '../helpers/wire-leads.ts';
@@ -136,12 +138,16 @@ describe('the circuit breaker', () => {
     await produce(client, garbage(topics.leads, 1_000));
     await harness.drain([topics.leads]);
     const stream = { topic: topics.leads, schemaId: 0 };
+    const quotas = createQuotas(harness.pool);
     const { replayParked } = createParked({
       store: harness.store,
       registry: { knows: async () => false },
       observer: harness.observer,
       laneDepsFor: () => harness.deps,
       onParked: () => {},
+      quotas,
+      quotaRules: createQuotaRules(quotas, () => performance.now()),
+      onOverQuota: () => {},
     });
     const replayAs = async (state: 'flowing' | 'let_through') => {
       const from = ['tripped', 'flowing'] as const;

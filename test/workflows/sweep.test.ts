@@ -3,7 +3,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { expect, it } from 'vitest';
 import type { Activities } from '../../activities/index.ts';
-import { CONTROL_TASK_QUEUE } from '../../workflows/contracts.ts';
+import { CONTROL_TASK_QUEUE, quotaReplayWorkflowId } from '../../workflows/contracts.ts';
 import { erasureWorkflowId } from '../../workflows/erasure-contracts.ts';
 import type { erasureWorkflow, sweepWorkflow } from '../../workflows/index.ts';
 import { openTimeSkipping } from './time-skipping.ts';
@@ -13,6 +13,7 @@ type Steps = Pick<
   | 'sweepRetries'
   | 'sweepPartitions'
   | 'sweepParked'
+  | 'sweepQuotas'
   | 'sweepBooks'
   | 'sweepErasures'
   | 'suppressSubject'
@@ -30,6 +31,7 @@ async function sweep(steps: Partial<Steps>) {
     sweepRetries: async () => ({ due: 3, enqueued: 3 }),
     sweepPartitions: async () => ({ made: 0 }),
     sweepParked: async () => ({ ready: [] }),
+    sweepQuotas: async () => ({ ready: [] }),
     sweepBooks: async () => ({ folded: 0 }),
     sweepErasures: async () => ({ running: [] }),
     suppressSubject: async () => {
@@ -61,7 +63,7 @@ async function sweep(steps: Partial<Steps>) {
 it('tells what each step did, in few events of history', async () => {
   const { result, events } = await sweep({});
   expect(result).toMatchObject({ retries: { due: 3, enqueued: 3 } });
-  expect(events).toBeLessThan(40);
+  expect(events).toBeLessThan(50);
 });
 
 it('does the steps after one that fails, and says which failed', async () => {
@@ -90,6 +92,17 @@ it('tries a step again that fails for a moment, and not for ever', async () => {
   });
   expect(tries).toBe(3);
   expect(result).toBeInstanceOf(WorkflowFailedError);
+});
+
+it('has what waits of organizations read again, each in a workflow of its own', async () => {
+  const ready = ['org-1', 'org-2'].map((organizationId) => ({ topic: 'crm.leads', organizationId }));
+  const { result } = await sweep({ sweepQuotas: async () => ({ ready }) });
+  expect(result).toMatchObject({ quotas: { ready: 2, started: 2 } });
+  for (const waiting of ready) {
+    const replay = time.env.client.workflow.getHandle(quotaReplayWorkflowId('group', waiting));
+    expect((await replay.describe()).type).toBe('parkedReplayWorkflow');
+    await replay.terminate();
+  }
 });
 
 it('starts an erasure whose workflow is missing or was terminated, and leaves one that runs', async () => {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Quota } from '../../../activities/quota-ports.ts';
 import type { Stream } from '../../../activities/stream-ports.ts';
 import { createApp } from '../../../api/app.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
@@ -102,6 +103,24 @@ export function createMemoryStreams(listed: readonly Stream[] = []): ApiDeps['st
   };
 }
 
+/** Quotas alone; that lanes keep to them is tested over a real database. */
+function createMemoryQuotas(): ApiDeps['quotas'] {
+  const quotas = new Map<string | null, Quota>();
+  return {
+    list: async () => [...quotas.values()],
+    put: async (quota) => {
+      const kept = { ...quota, changedAt: '2026-01-01T00:00:00.000Z' };
+      quotas.set(quota.organizationId, kept);
+      return kept;
+    },
+    remove: async (organizationId) => quotas.delete(organizationId),
+    over: async () => [],
+  };
+}
+
+/** Limits are tested through a server that listens: they ask for the address of whoever asks. */
+const NO_LIMITS: ApiDeps['limits'] = { before: (_c, next) => next(), after: (_c, next) => next() };
+
 /** The routes of failed events are tested over a real database. */
 const NO_DEAD_LETTERS: Pick<ApiDeps, 'deadLetters' | 'decoder' | 'validationOf' | 'redriveOne'> = {
   deadLetters: {
@@ -174,12 +193,16 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
       find: async () => null,
       isHeld: async () => false,
     },
+    quotas: createMemoryQuotas(),
     erasureControl: { start: async ({ erasureId }) => ({ workflowId: `crm-erasure:${erasureId}` }) },
     canErase: true,
     health: createHealth({}, { logger }),
     metrics,
     logger,
     authenticate: allowEveryone(false),
+    limits: NO_LIMITS,
+    corsOrigins: [],
+    tls: false,
     ...overrides,
   });
   const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'test', version: '1' } });
