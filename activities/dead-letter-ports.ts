@@ -1,6 +1,7 @@
 /** Failed events as a person looks at them, mends them and gives them up. Implemented by adapters/postgres. */
 import type { FailedFilter, FailedStatus } from '../domain/failed-filter.ts';
 import type { FailureClass } from '../domain/failure-class.ts';
+import type { Rejection } from '../domain/failures.ts';
 import type { TopicPartition } from './ports.ts';
 
 /** The filter of those who only look: also what is settled, and by class of error. */
@@ -47,6 +48,8 @@ export interface WholeDeadLetter extends DeadLetter {
   discardReason: string | null;
   discardedBy: string | null;
   settledAt: string | null;
+  /** Why what is sealed of it can't be opened here, null where all can; that then is null. */
+  unreadable: Rejection | null;
 }
 
 /** Events that fail for the same reason. */

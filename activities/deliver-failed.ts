@@ -3,7 +3,7 @@ import type { FailedEvent, SourceRef } from './failed-ports.ts';
 import { type Checked, deliverDecoded, type IngestRules } from './ingest.ts';
 import type { Decoded, EventDecoder } from './ports.ts';
 
-/** A correction comes without a schema. */
+/** A correction comes without a schema, and so does what can't be opened. */
 const NO_SCHEMA = 0;
 
 /**
@@ -13,13 +13,13 @@ const NO_SCHEMA = 0;
  *   late-data policies are needed and PostgreSQL can't be
  */
 export async function deliverFailed(
-  { record, source, correction }: Pick<FailedEvent, 'record' | 'source' | 'correction'>,
+  failed: Pick<FailedEvent, 'record' | 'source' | 'correction' | 'unreadable'>,
   decoder: EventDecoder,
   rules: IngestRules,
   now: number,
 ): Promise<Checked> {
   await rules.late.refresh();
-  return deliverDecoded(record, source.topic, await decodeFailed({ record, source, correction }, decoder), rules, now);
+  return deliverDecoded(failed.record, failed.source.topic, await decodeFailed(failed, decoder), rules, now);
 }
 
 /**
@@ -27,11 +27,15 @@ export async function deliverFailed(
  * @throws RegistryUnavailableError when its schema is needed and the registry can't be asked
  */
 export async function decodeFailed(
-  { record, source, correction }: Pick<FailedEvent, 'record' | 'correction'> & { source: Pick<SourceRef, 'topic'> },
+  failed: Pick<FailedEvent, 'record' | 'correction' | 'unreadable'> & { source: Pick<SourceRef, 'topic'> },
   decoder: EventDecoder,
 ): Promise<Decoded> {
+  const { record, source, correction, unreadable } = failed;
   if (correction !== null) {
     return decodedCorrection(correction);
+  }
+  if (unreadable !== undefined) {
+    return { ok: false, rejection: unreadable, schemaId: NO_SCHEMA };
   }
   if (record.value === null) {
     throw new TypeError('a tombstone never fails, yet one is kept as a failed event');

@@ -12,7 +12,7 @@ export interface FoundMessages {
   failedIds: number[];
   /** How many more a legal hold keeps. */
   held: number;
-  /** How many can't be decoded, and don't hold the address as text. */
+  /** How many can't be opened or decoded, and don't hold the address as text. */
   unreadable: number;
 }
 
@@ -66,12 +66,12 @@ export function createMessageSearch(
   };
 }
 
-/** The event of the message and that of its correction; null for what can't be decoded. */
+/** The event of the message and that of its correction; null for what can't be opened or decoded. */
 async function eventsIn(
-  { topic, value, correction }: KeptMessage,
+  { topic, value, correction, sealed }: KeptMessage,
   decoder: EventDecoder,
 ): Promise<Array<WireEvent | null>> {
-  const events: Array<WireEvent | null> = [];
+  const events: Array<WireEvent | null> = sealed ? [null] : [];
   if (value !== null) {
     const decoded = await decoder.decode(value, topic);
     events.push(decoded.ok ? decoded.event : null);

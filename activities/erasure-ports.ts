@@ -80,6 +80,8 @@ export interface KeptMessage {
   /** Everything else that came with it or was put beside it, as text: key, headers, correction. */
   beside: string;
   correction: unknown;
+  /** Whether any of it is sealed with a key that is not there, and missing here. */
+  sealed: boolean;
 }
 
 /** What the workflow does with PostgreSQL. Every method @throws WriteError when it can't be reached. */

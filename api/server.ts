@@ -6,6 +6,7 @@ import { createSuppressionList } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { localKeys } from '../adapters/keys/index.ts';
+import { createApiKeys } from '../adapters/postgres/api-keys.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
@@ -141,6 +142,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       maintenanceControl: createMaintenanceControl(temporal),
       retention: forwarded(async () => createRetentionRules(await guarded(() => pool.get()))),
       quotas: forwarded(async () => createQuotas(await guarded(() => pool.get()))),
+      apiKeys: forwarded(async () => createApiKeys(await guarded(() => pool.get()))),
       legalHolds: forwarded(async () => createLegalHolds(await guarded(() => pool.get()))),
       erasures: forwarded(async () => createErasureRequests(await guarded(() => pool.get()))),
       erasureControl: createErasureControl(temporal),

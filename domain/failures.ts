@@ -44,6 +44,10 @@ export const FAILURES = {
     retries: 12,
     meaning: 'Other transactions kept the row locked, while the rest of its batch could be written.',
   },
+  key_unavailable: {
+    retries: 12,
+    meaning: 'The message was kept sealed, with a key that is not configured where it was tried again.',
+  },
   refused_by_database: {
     retries: 0,
     meaning: 'PostgreSQL refused the row for a reason of its data; SQLSTATE, constraint and column are recorded.',

@@ -1,4 +1,6 @@
 /** Renders the table of variables for people: `.env.example` and the README's configuration table. */
+
+import { fileVariableOf } from './secret-files.ts';
 import { freeText } from './variable-kinds.ts';
 import { VARIABLE_GROUPS, type Variable } from './variables.ts';
 
@@ -9,7 +11,7 @@ export function renderEnvExample(): string {
   const groups = Object.entries<Record<string, Variable>>(VARIABLE_GROUPS).map(([group, variables]) => {
     const entries = Object.entries(variables).map(([name, variable]) =>
       [
-        ...wrap(`${variable.meaning}${allowed(variable)}`).map((text) => `# ${text}`),
+        ...wrap(meaningOf(name, variable)).map((text) => `# ${text}`),
         variable.default === null ? `# ${name}=` : `${name}=${variable.default}`,
       ].join('\n'),
     );
@@ -24,11 +26,16 @@ export function renderConfigTable(): string {
   const rows = Object.entries<Record<string, Variable>>(VARIABLE_GROUPS).flatMap(([group, variables]) => [
     `| **${group}** | | |`,
     ...Object.entries(variables).map(
-      ([name, variable]) =>
-        `| \`${name}\` | ${shownDefault(variable)} | ${cell(`${variable.meaning}${allowed(variable)}`)} |`,
+      ([name, variable]) => `| \`${name}\` | ${shownDefault(variable)} | ${cell(meaningOf(name, variable))} |`,
     ),
   ]);
   return `${['| Variable | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n')}\n`;
+}
+
+function meaningOf(name: string, variable: Variable): string {
+  const file = fileVariableOf(name, variable);
+  const orFile = file === null ? '' : ` Or ${file}: a file that holds it.`;
+  return `${variable.meaning}${allowed(variable)}${orFile}`;
 }
 
 function shownDefault(variable: Variable): string {

@@ -75,7 +75,7 @@ export function ruleWarnings(values: Partial<Values>): string[] {
 }
 
 function personalDataWarnings({ NODE_ENV: environment, DATA_KEYS, TEMPORAL_CODEC_KEYS }: Partial<Values>): string[] {
-  if (environment === 'development') return [];
+  if (environment !== 'production') return [];
   const warning = (name: VariableName, what: string) => `${name} is not set: ${what} (docs/PERSONAL-DATA.md)`;
   return [
     ...(DATA_KEYS === null ? [warning('DATA_KEYS', 'messages of failed events are kept readable in PostgreSQL')] : []),

@@ -46,3 +46,10 @@ function parseKey(line: string): NamedKey | undefined {
 function nameOf(bytes: Buffer): string {
   return createHash('sha256').update('crm-ingestion key id').update(bytes).digest('hex').slice(0, ID_CHARACTERS);
 }
+
+/** As parseKeyRing, of a text that the configuration has checked. @throws TypeError for any other */
+export function keyRingOf(text: string): KeyRing {
+  const ring = parseKeyRing(text);
+  if (ring === undefined) throw new TypeError('no key ring');
+  return ring;
+}

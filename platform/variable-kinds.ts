@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { KEY_RING_FORM, parseKeyRing } from './key-ring.ts';
 
 /** How the text of an environment variable becomes a value, and the words that tell a user what it may hold. */
 export interface Kind<T> {
@@ -123,5 +124,11 @@ export const originList: Kind<string[]> = {
   allowed: 'origins such as https://dashboard.example.com, separated by commas',
 };
 
-/** Likewise; the text of the set. */
+/** Text that parseKeyRing reads. */
+export const keyRing: Kind<string> = {
+  schema: z.string().refine((text) => parseKeyRing(text) !== undefined),
+  allowed: KEY_RING_FORM,
+};
+
+/** A path; loadConfig replaces it by the text of the set. */
 export const jwksFile: Kind<string> = text('the path of a readable JSON Web Key Set');

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { Change, DeadLetters } from '../../activities/dead-letter-ports.ts';
+import type { DataKeys } from './data-keys.ts';
 import { discardEvents } from './discard.ts';
 import { eventVersion } from './failed-version.ts';
+import { keptCorrection } from './kept-messages.ts';
 
 const changedRow = z.object({ failed_id: z.number() });
 const standingRow = z.object({ status: z.string(), logged_at: z.number() });
@@ -12,13 +14,16 @@ const standingRow = z.object({ status: z.string(), logged_at: z.number() });
 /** @see DeadLetters.correct */
 export async function correct(
   connection: CommonQueryMethods,
+  dataKeys: DataKeys,
   failedId: number,
   correction: { event: unknown; by: string } | null,
   version: string | null,
 ): Promise<Change> {
+  const kept =
+    correction === null ? null : keptCorrection(correction.event, failedId, await dataKeys.forSealing(connection));
   const changed = await connection.maybeOne(sql.type(changedRow)`
     UPDATE analytics.crm_failed_events f
-    SET correction = ${correction === null ? null : JSON.stringify(correction.event)}::jsonb,
+    SET correction = ${kept}::jsonb,
         corrected_by = ${correction?.by ?? null},
         corrected_at = CASE WHEN ${correction !== null} THEN clock_timestamp() END
     WHERE f.failed_id = ${failedId} AND f.status IN ('failed', 'dead')

@@ -10,10 +10,12 @@ import type {
   WholeDeadLetter,
 } from '../../activities/dead-letter-ports.ts';
 import { RETRYABLE_CODES } from '../../domain/failure-class.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { correct, discard } from './dead-letter-changes.ts';
 import { guarded } from './errors.ts';
 import { matchesFilter } from './failed-filter.ts';
 import { eventVersion } from './failed-version.ts';
+import { openRows } from './kept-messages.ts';
 import { isoTime } from './row-types.ts';
 
 const status = z.enum(['failed', 'dead', 'resolved', 'discarded']);
@@ -56,7 +58,9 @@ const wholeRow = row.extend({
   recordTimestamp: z.number(),
   key: bytes.nullable(),
   value: bytes.nullable(),
-  headers: z.array(z.tuple([z.string(), z.string().nullable()])),
+  headers: z.array(z.tuple([z.string(), z.string().nullable()])).nullable(),
+  sourceId: z.number(),
+  sealedBy: z.string().nullable(),
   errors: z.array(z.object({ at: z.string(), code: z.string(), detail: z.string() })),
   correction: z.unknown(),
   correctedBy: z.string().nullable(),
@@ -68,21 +72,24 @@ const wholeRow = row.extend({
 
 const WHOLE_COLUMNS = sql.fragment`
   ${COLUMNS}, ${eventVersion} AS version, f.record_timestamp AS "recordTimestamp", f.key, f.value,
-  COALESCE(f.headers, '[]') AS headers, f.errors, f.correction, f.corrected_by AS "correctedBy",
+  f.headers, f.source_id AS "sourceId", f.sealed_by AS "sealedBy", f.errors, f.correction, f.corrected_by AS "correctedBy",
   f.corrected_at AS "correctedAt", f.discard_reason AS "discardReason",
   f.discarded_by AS "discardedBy", f.settled_at AS "settledAt"
 `;
 
 const UNSETTLED = sql.fragment`f.status IN ('failed', 'dead')`;
 
-export function createDeadLetters(connection: CommonQueryMethods): DeadLetters {
+export function createDeadLetters(
+  connection: CommonQueryMethods,
+  dataKeys: DataKeys = createDataKeys(null),
+): DeadLetters {
   return {
     list: (search, page) => guarded(() => list(connection, search, page)),
-    listWhole: (search, page) => guarded(() => listWhole(connection, search, page)),
-    get: (failedId) => guarded(() => get(connection, failedId)),
+    listWhole: (search, page) => guarded(() => listWhole(connection, dataKeys, search, page)),
+    get: (failedId) => guarded(() => get(connection, dataKeys, failedId)),
     groups: (search, limit) => guarded(() => groups(connection, search, limit)),
     summary: (organizations) => guarded(() => summary(connection, organizations)),
-    correct: (...change) => guarded(() => correct(connection, ...change)),
+    correct: (...change) => guarded(() => correct(connection, dataKeys, ...change)),
     discard: (...change) => guarded(() => discard(connection, ...change)),
   };
 }
@@ -99,6 +106,7 @@ async function list(connection: CommonQueryMethods, search: DeadLetterSearch, pa
 
 async function listWhole(
   connection: CommonQueryMethods,
+  dataKeys: DataKeys,
   search: DeadLetterSearch,
   page: Page,
 ): Promise<WholeDeadLetter[]> {
@@ -106,13 +114,19 @@ async function listWhole(
     SELECT ${WHOLE_COLUMNS} FROM analytics.crm_failed_events f WHERE ${onPage(search, page)}
     ORDER BY f.failed_id DESC LIMIT ${page.limit}
   `);
-  return [...rows];
+  return openRows(connection, dataKeys, rows);
 }
 
-function get(connection: CommonQueryMethods, failedId: number): Promise<WholeDeadLetter | null> {
-  return connection.maybeOne(sql.type(wholeRow)`
+async function get(
+  connection: CommonQueryMethods,
+  dataKeys: DataKeys,
+  failedId: number,
+): Promise<WholeDeadLetter | null> {
+  const rows = await connection.any(sql.type(wholeRow)`
     SELECT ${WHOLE_COLUMNS} FROM analytics.crm_failed_events f WHERE f.failed_id = ${failedId}
   `);
+  const [opened] = await openRows(connection, dataKeys, rows);
+  return opened ?? null;
 }
 
 const groupRow = z.object({

@@ -3,38 +3,47 @@ import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { KeptMessage, RunningErasure } from '../../activities/erasure-ports.ts';
 import { bigints } from './column-fragments.ts';
+import type { DataKeys } from './data-keys.ts';
 import { discardEvents } from './discard.ts';
 import { counting } from './erasure-rows.ts';
+import { openRows } from './kept-messages.ts';
 
 const messageRow = z.object({
   failedId: z.number(),
   topic: z.string(),
+  sourceId: z.number(),
+  partition: z.number(),
+  offset: z.number(),
   organizationId: z.string().nullable(),
   key: z.instanceof(Buffer).nullable(),
   value: z.instanceof(Buffer).nullable(),
   headers: z.array(z.tuple([z.string(), z.string().nullable()])).nullable(),
+  sealedBy: z.string().nullable(),
   correction: z.unknown(),
 });
 
 /** @see ErasureStore.messages */
 export async function keptMessages(
   connection: CommonQueryMethods,
+  dataKeys: DataKeys,
   after: number,
   limit: number,
 ): Promise<KeptMessage[]> {
   const rows = await connection.any(sql.type(messageRow)`
-    SELECT failed_id AS "failedId", topic, organization_id AS "organizationId", key, value, headers, correction
+    SELECT failed_id AS "failedId", topic, source_id AS "sourceId", partition, "offset",
+      organization_id AS "organizationId", key, value, headers, sealed_by AS "sealedBy", correction
     FROM analytics.crm_failed_events
     WHERE failed_id > ${after} AND num_nonnulls(key, value, headers, correction) > 0
     ORDER BY failed_id
     LIMIT ${limit}
   `);
-  return rows.map(({ key, headers, ...row }) => ({
-    ...row,
+  const opened = await openRows(connection, dataKeys, rows);
+  return opened.map(({ failedId, topic, organizationId, key, value, headers, correction, unreadable }) => ({
+    ...{ failedId, topic, organizationId, value, correction, sealed: unreadable !== null },
     beside: [
       key?.toString() ?? '',
-      ...(headers ?? []).map(([name, value]) => `${name} ${Buffer.from(value ?? '', 'base64')}`),
-      row.correction === null ? '' : JSON.stringify(row.correction),
+      ...headers.map(([name, value]) => `${name} ${Buffer.from(value ?? '', 'base64')}`),
+      correction === null ? '' : JSON.stringify(correction),
     ].join('\n'),
   }));
 }

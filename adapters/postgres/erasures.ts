@@ -11,6 +11,7 @@ import type {
 import type { ErasurePlace, ErasureRecord, ErasureReport, ErasureSubject } from '../../domain/erasure.ts';
 import { ENTITIES } from '../../domain/events.ts';
 import { texts } from './column-fragments.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { emptyFailed, keptMessages } from './erasure-failed.ts';
 import { FOLDS_UNICODE } from './erasure-match.ts';
 import { redactRequests, requestsInUse } from './erasure-requests.ts';
@@ -53,7 +54,7 @@ export function createErasureRequests(connection: CommonQueryMethods): ErasureRe
 }
 
 /** What the workflow does with erasures. */
-export function createErasureStore(pool: DatabasePool): ErasureStore {
+export function createErasureStore(pool: DatabasePool, dataKeys: DataKeys = createDataKeys(null)): ErasureStore {
   return {
     running: (erasureId) => guarded(() => running(pool, erasureId)),
     unfinished: (...which) => guarded(() => unfinished(pool, ...which)),
@@ -63,7 +64,7 @@ export function createErasureStore(pool: DatabasePool): ErasureStore {
     findRecords: (...where) => guarded(() => findRecords(pool, ...where)),
     eraseRows: (...where) => guarded(() => eraseRows(pool, ...where)),
     countRows: (...where) => guarded(() => countRows(pool, ...where)),
-    messages: (after, limit) => guarded(() => keptMessages(pool, after, limit)),
+    messages: (after, limit) => guarded(() => keptMessages(pool, dataKeys, after, limit)),
     heldOrganizations: () => guarded(() => heldOrganizations(pool)),
     emptyFailed: (...which) => guarded(() => pool.transaction((transaction) => emptyFailed(transaction, ...which))),
     redactRequests: (erasure) => guarded(() => redactRequests(pool, erasure)),

@@ -10,9 +10,12 @@
 import { type DatabasePoolConnection, sql } from 'slonik';
 import { z } from 'zod';
 import type { Settled, Settlement, SettleResult } from '../../activities/failed-ports.ts';
+import type { DataKey } from '../../platform/sealing.ts';
 import { toColumns } from './batch-columns.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
+import { keptCorrection, sealRejected } from './kept-messages.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import {
   DELIVERY_COLUMNS,
@@ -35,8 +38,13 @@ const settledRow = z.object({
 });
 
 /** @see Settler.settle */
-export async function settle(connection: DatabasePoolConnection, settlement: Settlement): Promise<SettleResult> {
-  const row = await guarded(() => connection.one(settleStatement(settlement)));
+export async function settle(
+  connection: DatabasePoolConnection,
+  settlement: Settlement,
+  dataKeys: DataKeys = createDataKeys(null),
+): Promise<SettleResult> {
+  const dataKey = mayKeep(settlement) ? await dataKeys.forSealing(connection) : null;
+  const row = await guarded(() => connection.one(settleStatement(settlement, dataKey)));
   const outcomes: Array<Settled | null> = settlement.deliveries.map(() => null);
   for (const { ord, status, reason } of row.outcomes) {
     outcomes[ord - 1] = { status, reason };
@@ -44,29 +52,40 @@ export async function settle(connection: DatabasePoolConnection, settlement: Set
   return { outcomes, retries: row.retries };
 }
 
-function settleStatement({ runId, cause, suppression, redriveId, deliveries }: Settlement) {
+/** Whether it may write down a message or a correction. */
+function mayKeep({ deliveries }: Settlement): boolean {
+  return deliveries.some(
+    ({ failed, outcome, mended }) => mended !== undefined || (failed === null && outcome.kind === 'rejected'),
+  );
+}
+
+function settleStatement({ runId, cause, suppression, redriveId, deliveries }: Settlement, dataKey: DataKey | null) {
   const columns = toColumns({
     slices: [],
     deliveries: deliveries.map(({ outcome, verdict }, index) =>
       outcome.kind === 'rejected' ? { ...outcome, slice: index, verdict } : { ...outcome, slice: index },
     ),
   });
+  const sources = deliveries.map(({ source }) => source);
+  sealRejected(columns, sources, dataKey);
   const staging = stagingSteps(columns, runId);
   const logged = deliveries.flatMap(({ failed, outcome }) =>
     failed === null ? [] : [{ offset: outcome.record.offset, at: failed.loggedAt }],
   );
-  const mended = deliveries.flatMap((delivery, index) =>
-    delivery.mended === undefined ? [] : [{ ord: index + 1, ...delivery.mended }],
+  const mended = deliveries.flatMap(({ failed, mended }, index) =>
+    failed === null || mended === undefined
+      ? []
+      : [{ ord: index + 1, event: keptCorrection(mended.event, failed.failedId, dataKey), by: mended.by }],
   );
   return sql.type(settledRow)`
     WITH wanted AS MATERIALIZED (
       SELECT * FROM unnest(
         ${bigints(deliveries.map(({ failed }) => failed?.failedId ?? null))},
         ${bigints(deliveries.map(({ failed }) => failed?.correctedAt ?? null))},
-        ${ints(deliveries.map(({ source }) => source.sourceId))},
-        ${texts(deliveries.map(({ source }) => source.topic))},
-        ${ints(deliveries.map(({ source }) => source.incarnation))},
-        ${ints(deliveries.map(({ source }) => source.partition))}
+        ${ints(sources.map(({ sourceId }) => sourceId))},
+        ${texts(sources.map(({ topic }) => topic))},
+        ${ints(sources.map(({ incarnation }) => incarnation))},
+        ${ints(sources.map(({ partition }) => partition))}
       ) WITH ORDINALITY AS w(failed_id, corrected_us, source_id, topic, incarnation, partition, ord)
     ),
     claimed AS MATERIALIZED (

@@ -9,7 +9,6 @@
  *   moved      the books
  */
 import { type FragmentSqlToken, sql } from 'slonik';
-import type { EventJson } from '../../domain/event-json.ts';
 import type { BatchColumns } from './batch-columns.ts';
 import { bigints, instants, ints, texts } from './column-fragments.ts';
 import { correcting } from './retired-deliveries.ts';
@@ -25,7 +24,7 @@ export function rejectionStep({ rejected }: BatchColumns): FragmentSqlToken {
     rejection AS MATERIALIZED (
       SELECT i.ord, i.code, i.sqlstate, i.field,
         to_timestamp(i.next_ms::double precision / 1000) AS next_attempt_at, i.record_ms, i.schema_id, i.key, i.value,
-        i.headers
+        i.headers, ${rejected.sealedBy}::uuid AS sealed_by
       FROM unnest(
         ${bigints(rejected.ord)}, ${texts(rejected.code)}, ${texts(rejected.sqlstate)}, ${texts(rejected.field)},
         ${bigints(rejected.nextAttempt)}, ${bigints(rejected.recordTimestamp)}, ${ints(rejected.schemaId)},
@@ -35,17 +34,18 @@ export function rejectionStep({ rejected }: BatchColumns): FragmentSqlToken {
   `;
 }
 
-/** Keeps what fails for the first time, with its raw bytes. */
+/** Keeps what fails for the first time, with its raw bytes or what they were sealed to. */
 export function keptStep(runId: string): FragmentSqlToken {
   return sql.fragment`
     kept AS (
       INSERT INTO analytics.crm_failed_events (
         source_id, topic, partition, "offset", status, error_code, error_message, sqlstate, field, next_attempt_at,
-        event_id, event_type, organization_id, event_timestamp, record_timestamp, schema_id, key, value, headers, run_id
+        event_id, event_type, organization_id, event_timestamp, record_timestamp, schema_id, key, value, headers,
+        sealed_by, run_id
       )
       SELECT d.source_id, d.topic, d.partition, d."offset", d.status, i.code, d.error, i.sqlstate, left(i.field, 255),
         i.next_attempt_at, d.event_id, d.event_type, d.organization_id, d.event_timestamp, i.record_ms, i.schema_id,
-        decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers::jsonb, ${runId}::uuid
+        decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers::jsonb, i.sealed_by, ${runId}::uuid
       FROM rejection i
       JOIN outcome d ON d.ord = i.ord AND d.status IN ('failed', 'dead') AND d.failed_id IS NULL
       RETURNING failed_id, status, attempts, next_attempt_at
@@ -72,7 +72,8 @@ export interface SettlingOptions {
 
 export interface Mended {
   ord: number;
-  event: EventJson;
+  /** As JSON text, see keptCorrection. */
+  event: string;
   by: string;
 }
 
@@ -113,7 +114,7 @@ export function settlingSteps({ runId, cause, redriveId, logged, mended = [] }: 
       JOIN outcome o ON o.failed_id = c.failed_id
       LEFT JOIN rejection i ON i.ord = o.ord
       LEFT JOIN unnest(
-        ${bigints(mended.map(({ ord }) => ord))}, ${texts(mended.map(({ event }) => JSON.stringify(event)))},
+        ${bigints(mended.map(({ ord }) => ord))}, ${texts(mended.map(({ event }) => event))},
         ${texts(mended.map(({ by }) => by))}
       ) AS m(ord, event, by) ON m.ord = o.ord
       WHERE f.failed_id = c.failed_id

@@ -3,6 +3,7 @@ import type { DatabasePool, DatabasePoolConnection } from 'slonik';
 import type { Batch, ClaimedRange, Delivery, LaneStore, Store } from '../../activities/ports.ts';
 import type { Entity } from '../../domain/events.ts';
 import { logTimestamp } from './batch-columns.ts';
+import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { createFailedEvents } from './failed-events.ts';
 import { createPartitionKeeper, dayOf, type PartitionInterval, type PartitionKeeper } from './partitions.ts';
@@ -22,6 +23,8 @@ export interface StoreOptions {
    * ends that backend.
    */
   openLanePool: () => Promise<DatabasePool>;
+  /** Without them nothing is sealed, and nothing that is sealed can be read. */
+  dataKeys?: DataKeys;
 }
 
 /** Beyond the statement timeout, which PostgreSQL keeps. */
@@ -31,17 +34,18 @@ const LOOK_MS = 10_000;
 
 export function createStore(pool: DatabasePool, options: StoreOptions): Store {
   const keeper = createPartitionKeeper(options.partitionInterval);
+  const { openLanePool, dataKeys = createDataKeys(null) } = options;
   return {
-    openLane: (held = []) => openLane(options.openLanePool, keeper, held),
+    openLane: (held = []) => openLane({ openLanePool, dataKeys }, keeper, held),
     positions: createPositions(pool),
     runs: createRuns(pool),
-    failed: answeredWithin(STATEMENT_MS, createFailedEvents(pool)),
+    failed: answeredWithin(STATEMENT_MS, createFailedEvents(pool, dataKeys)),
     settler: answeredWithin(STATEMENT_MS, {
       settle: (settlement) =>
         guarded(() =>
           pool.connect(async (connection) => {
             await keeper.ensure(connection, neededPartitions(settlement.deliveries.map(({ outcome }) => outcome)));
-            return settle(connection, settlement);
+            return settle(connection, settlement, dataKeys);
           }),
         ),
     }),
@@ -53,7 +57,7 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
 }
 
 async function openLane(
-  openPool: StoreOptions['openLanePool'],
+  { openLanePool: openPool, dataKeys }: Required<Pick<StoreOptions, 'openLanePool' | 'dataKeys'>>,
   keeper: PartitionKeeper,
   held: readonly ClaimedRange[],
 ): Promise<LaneStore> {
@@ -67,7 +71,7 @@ async function openLane(
       throw error;
     }
   }
-  const writeKept = createBatchWriter(connection);
+  const writeKept = createBatchWriter(connection, dataKeys);
   const write = async (batch: Batch) => {
     await keeper.ensure(connection, neededPartitions(batch.deliveries));
     return writeKept(batch);

@@ -87,9 +87,10 @@ function timeOf(milliseconds: number): string | null {
 
 /** A message as an event in JSON, or why it is none. */
 export async function decoded(
-  { value, topic }: Pick<WholeDeadLetter, 'value' | 'topic'>,
+  { value, topic, unreadable }: Pick<WholeDeadLetter, 'value' | 'topic' | 'unreadable'>,
   decoder: EventDecoder,
 ): Promise<{ event: unknown; undecodable: Whole['undecodable'] }> {
+  if (unreadable !== null) return { event: null, undecodable: { code: unreadable.code, detail: unreadable.detail } };
   if (value === null)
     return { event: null, undecodable: { code: 'empty_message', detail: 'the message has no value' } };
   try {

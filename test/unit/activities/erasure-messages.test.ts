@@ -21,6 +21,7 @@ it('has few messages in memory at once, and goes through all of them', async () 
       value: null,
       beside: 'key of Ada@Example.com',
       correction: null,
+      sealed: false,
     }),
   );
   const pages: number[] = [];

@@ -43,6 +43,6 @@ describe('the table of variables', () => {
 
   it('marks every password and key as secret', () => {
     const secrets = Object.entries<Variable>(VARIABLES).flatMap(([name, variable]) => (variable.secret ? [name] : []));
-    expect(secrets).toEqual(names.filter((name) => /PASSWORD$|_KEY$|_SECRET$/.test(name)));
+    expect(secrets).toEqual(names.filter((name) => /PASSWORD$|_KEYS?$|_SECRET$/.test(name)));
   });
 });
