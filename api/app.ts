@@ -10,6 +10,7 @@ import { refuseLongUrls } from './limits/targets.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuseOtherSites } from './other-sites.ts';
 import type { ApiDeps } from './ports.ts';
+import { apiKeyRoutes } from './routes/api-keys.ts';
 import { auditRoutes } from './routes/audits.ts';
 import { boardRoutes } from './routes/board.ts';
 import { booksRoutes } from './routes/books.ts';
@@ -104,6 +105,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, quotaRoutes(deps));
   app.route(INGESTION, legalHoldRoutes(deps));
   app.route(INGESTION, erasureRoutes(deps));
+  app.route(INGESTION, apiKeyRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));
   app.route('/', docsRoutes(app));

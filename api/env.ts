@@ -1,9 +1,12 @@
+import type { HttpBindings } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { problemOfValidation } from './errors.ts';
 import type { Principal } from './principal.ts';
 
 /** What middleware leaves for the handlers. */
 export interface ApiEnv {
+  /** The request as Node has it. */
+  Bindings: HttpBindings;
   Variables: { requestId: string; principal: Principal };
 }
 

@@ -2,6 +2,7 @@
 
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { MiddlewareHandler } from 'hono';
+import type { ApiKeys } from '../activities/api-key-ports.ts';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
@@ -103,6 +104,7 @@ export interface ApiDeps {
   retention: RetentionRules;
   quotas: Pick<Quotas, 'list' | 'put' | 'remove' | 'over'>;
   legalHolds: LegalHolds;
+  apiKeys: Pick<ApiKeys, 'create' | 'list' | 'revoke'>;
   erasures: ErasureRequests;
   erasureControl: ErasureControlPort;
   /** Whether there is a key to erase with. */

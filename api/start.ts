@@ -1,6 +1,7 @@
 /** The API over servers that are open already: alone in its process, or beside a worker that shares them. */
 
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
+import type { ApiKeys } from '../activities/api-key-ports.ts';
 import type { AuditRequests } from '../activities/audit-ports.ts';
 import type { BooksReader } from '../activities/books-ports.ts';
 import type { DeadLetters } from '../activities/dead-letter-ports.ts';
@@ -22,10 +23,10 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
+import { createAuthentication } from './auth/index.ts';
 import { createHttpDoor } from './limits/index.ts';
 import type { Limiters } from './limits/limiter.ts';
 import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
-import { allowEveryone } from './principal.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
 import { serve } from './serve.ts';
@@ -52,6 +53,7 @@ export interface ApiServers {
   retention: ApiDeps['retention'];
   quotas: ApiDeps['quotas'];
   legalHolds: ApiDeps['legalHolds'];
+  apiKeys: ApiKeys;
   erasures: ApiDeps['erasures'];
   erasureControl: ApiDeps['erasureControl'];
   limiters: Limiters;
@@ -68,12 +70,10 @@ export async function startApi(
   servers: ApiServers,
   { logger, metrics }: { logger: Logger; metrics: Metrics },
 ): Promise<Listening> {
-  if (config.nodeEnv === 'production') {
-    logger.warn('the API lets everyone in who reaches it: keep its port inside your network');
-  }
+  const { authenticate, health } = createAuthentication(config, servers.apiKeys, logger);
   const settings = ingestionSettings(config);
   const rules = ingestRules(config, NOBODY, () => servers.lateRules());
-  const health = createHealth(healthChecks(servers, settings.topics), { logger });
+  const health = createHealth({ ...healthChecks(servers, settings.topics), ...health }, { logger });
   const door = createHttpDoor(config.httpDoor, servers.limiters, { logger, metrics });
   const app = createApp({
     control: servers.control,
@@ -106,6 +106,7 @@ export async function startApi(
     retention: servers.retention,
     quotas: servers.quotas,
     legalHolds: servers.legalHolds,
+    apiKeys: servers.apiKeys,
     erasures: servers.erasures,
     erasureControl: servers.erasureControl,
     canErase: config.erasure.key !== null,
@@ -115,7 +116,7 @@ export async function startApi(
     limits: door.limits,
     corsOrigins: config.httpDoor.corsOrigins,
     tls: config.httpDoor.tls !== null,
-    authenticate: allowEveryone(config.api.showPersonalData),
+    authenticate,
   });
   const listening = await serve(app.fetch, config, door, { logger, metrics });
   // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.

@@ -42,7 +42,10 @@ export function readServerTls(files: ServerTls, now: number): TlsMaterial {
   const [cert, key] = [readFileSync(files.certFile, 'utf8'), readFileSync(files.keyFile, 'utf8')];
   const ca = files.clientCaFile === null ? null : readFileSync(files.clientCaFile, 'utf8');
   const certificate = attempt(() => new X509Certificate(cert), 'the certificate can not be read');
-  const privateKey = attempt(() => createPrivateKey(key), 'the key can not be read; it must be PEM without a passphrase');
+  const privateKey = attempt(
+    () => createPrivateKey(key),
+    'the key can not be read; it must be PEM without a passphrase',
+  );
   if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key is not that of the certificate');
   const [startsAt, endsAt] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
   if (endsAt <= now) throw new Error(`the certificate expired on ${day(endsAt)}`);

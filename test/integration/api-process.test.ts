@@ -68,6 +68,7 @@ describe('the process', () => {
       'kafka reader',
       'storage of files',
       'retry queue',
+      'rate limits',
       'database pool',
     ]);
   });

@@ -137,6 +137,9 @@ const NO_DEAD_LETTERS: Pick<ApiDeps, 'deadLetters' | 'decoder' | 'validationOf' 
   redriveOne: async () => 'taken',
 };
 
+/** API keys are tested over a real database. */
+const NEW_KEY = { createdAt: '2026-01-01T00:00:00.000Z', revokedBy: null, revokedAt: null, lastUsedAt: null };
+
 /** The routes of partitions, retention and legal holds are tested over a real database. */
 const NO_MAINTENANCE: Pick<ApiDeps, 'partitions' | 'maintenance' | 'maintenanceControl' | 'retention' | 'legalHolds'> =
   {
@@ -194,6 +197,15 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
       isHeld: async () => false,
     },
     quotas: createMemoryQuotas(),
+    apiKeys: {
+      create: async ({ hash: _, lifetimeMs, ...key }) => ({
+        ...key,
+        ...NEW_KEY,
+        expiresAt: new Date(lifetimeMs).toISOString(),
+      }),
+      list: async () => [],
+      revoke: async () => null,
+    },
     erasureControl: { start: async ({ erasureId }) => ({ workflowId: `crm-erasure:${erasureId}` }) },
     canErase: true,
     health: createHealth({}, { logger }),

@@ -1,0 +1,63 @@
+/** Refuses what must be refused before the request enters the application: a flood of it costs a few microseconds each. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { problemOf } from '../errors.ts';
+import type { NetworkOf } from './client-address.ts';
+import { credentialOf } from './credential.ts';
+import type { Door, Pass } from './door.ts';
+import { detailOf, type Refusals, retryHeaders } from './refusals.ts';
+
+export interface EarlyDeps {
+  door: Door;
+  networkOf: NetworkOf;
+  refusals: Refusals;
+  /** Of pages that must be able to read the answer. */
+  corsOrigins: readonly string[];
+}
+
+export interface Early {
+  /** Answers a request that is refused, and returns true; or leaves it alone. */
+  refuse(incoming: IncomingMessage, outgoing: ServerResponse): boolean;
+  /** What was decided of a request that was left alone. */
+  passOf(incoming: IncomingMessage): Pass | undefined;
+}
+
+export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: EarlyDeps): Early {
+  const passes = new WeakMap<IncomingMessage, Pass>();
+  return {
+    passOf: (incoming) => passes.get(incoming),
+    refuse(incoming, outgoing) {
+      const { url = '/', headers, method } = incoming;
+      // Paths that are written in another way are judged by the application, which knows what they mean.
+      if (!url.startsWith('/api/')) return false;
+      const verdict = door.judge({
+        network: networkOf(incoming),
+        credential: credentialOf(headers.authorization),
+        open: false,
+      });
+      if (typeof verdict !== 'object') {
+        passes.set(incoming, verdict);
+        return false;
+      }
+      refusals.count(verdict.reason);
+      const [path = url] = url.split('?', 1);
+      const requestId = randomUUID();
+      const body = JSON.stringify(problemOf('rate-limited', detailOf(verdict), path, requestId));
+      const { origin } = headers;
+      outgoing.writeHead(429, {
+        'content-type': 'application/problem+json',
+        'content-length': Buffer.byteLength(body),
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': requestId,
+        ...retryHeaders(verdict),
+        ...(origin !== undefined &&
+          corsOrigins.includes(origin) && { 'access-control-allow-origin': origin, vary: 'origin' }),
+        // Nobody reads the body that comes with it.
+        ...(method !== 'GET' && method !== 'HEAD' && { connection: 'close' }),
+      });
+      outgoing.end(method === 'HEAD' ? undefined : body);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+/** The limits as requests meet them, on both sides of authentication. */
+import type { IncomingMessage } from 'node:http';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { ApiEnv } from '../env.ts';
+import { problem } from '../errors.ts';
+import type { NetworkOf } from './client-address.ts';
+import { credentialOf } from './credential.ts';
+import type { Caller, Door, Pass, Refusal } from './door.ts';
+import { detailOf, type Refusals, rateLimitHeaders, retryHeaders } from './refusals.ts';
+
+export interface LimitDeps {
+  door: Door;
+  networkOf: NetworkOf;
+  refusals: Refusals;
+  /** What was decided about a request before it came here. */
+  passOf(incoming: IncomingMessage): Pass | undefined;
+}
+
+export interface Limits {
+  /** Before anything else is done for a request. */
+  before: MiddlewareHandler<ApiEnv>;
+  /** Once it is known who asks. */
+  after: MiddlewareHandler<ApiEnv>;
+}
+
+const UNAUTHORIZED = 401;
+
+export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): Limits {
+  function callerOf(c: Context<ApiEnv>): Caller {
+    const { incoming } = c.env;
+    return {
+      network: networkOf(incoming),
+      credential: credentialOf(incoming.headers.authorization),
+      open: !c.req.path.startsWith('/api/'),
+    };
+  }
+
+  function refuse(c: Context<ApiEnv>, refusal: Refusal): Response {
+    refusals.count(refusal.reason);
+    return problem(c, 'rate-limited', detailOf(refusal), { headers: retryHeaders(refusal) });
+  }
+
+  return {
+    async before(c, next) {
+      const caller = callerOf(c);
+      let verdict = passOf(c.env.incoming) ?? door.judge(caller);
+      if (verdict === 'counted') {
+        const counted = await door.countAddress(caller);
+        if (counted !== null) {
+          for (const [name, value] of Object.entries(rateLimitHeaders('address', counted.limiter, counted.taken))) {
+            c.header(name, value);
+          }
+          if (!counted.taken.allowed) verdict = door.judge(caller);
+        }
+      }
+      if (typeof verdict === 'object') return refuse(c, verdict);
+      await next();
+      if (c.res.status === UNAUTHORIZED) await door.failed(caller, verdict);
+    },
+    async after(c, next) {
+      const { kind, name } = c.get('principal');
+      // Whoever may choose a name is counted by the address.
+      if (kind === 'anonymous') return next();
+      const counted = await door.countIdentity(callerOf(c), `${kind} ${name}`);
+      if (counted === null) return next();
+      const { taken, limiter } = counted;
+      for (const [header, value] of Object.entries(rateLimitHeaders('identity', limiter, taken))) {
+        c.header(header, value);
+      }
+      if (!taken.allowed) return refuse(c, { reason: 'identity', retryAfterMs: taken.resetMs });
+      return next();
+    },
+  };
+}
