@@ -182,6 +182,10 @@ export function createErrorHandler(logger: Logger) {
       );
     }
     if (error instanceof HTTPException) return problemOfException(c, error);
+    if (isUnstorable(error)) {
+      logger.warn('a request holds what PostgreSQL can not store', { requestId, path: c.req.path, error });
+      return problem(c, 'invalid-request', 'It holds a character or a number that can not be stored.');
+    }
     logger.error('request failed', { requestId, path: c.req.path, error });
     return problem(c, 'internal', 'The request failed. The log has the reason under the request id.');
   };
@@ -195,6 +199,14 @@ function again() {
 function isServerTrouble(error: Error): boolean {
   if (error instanceof RegistryUnavailableError) return true;
   return error instanceof WriteError && classifyRefusal(error.code) === 'server';
+}
+
+/**
+ * A value that fits its schema and no column: a NUL character, half of a surrogate pair, a year that PostgreSQL does not
+ * have. Class 22 is its data exceptions.
+ */
+function isUnstorable(error: Error): boolean {
+  return error instanceof WriteError && /^22[0-9A-Z]{3}$/u.test(error.code);
 }
 
 /** Hono and its validators throw these for requests they can't read. */

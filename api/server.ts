@@ -33,6 +33,7 @@ import { openLimiters } from '../adapters/rate-limits/limiters.ts';
 import { createEventDecoder, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
 import { createAuditControl } from '../adapters/temporal/audit-control.ts';
+import { dataConverterOf } from '../adapters/temporal/codec.ts';
 import { createClient } from '../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../adapters/temporal/control.ts';
 import { createErasureControl } from '../adapters/temporal/erasure-control.ts';
@@ -43,6 +44,7 @@ import { createIdentifierHash } from '../domain/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
 import type { Logger } from '../platform/logger.ts';
+import { INSTALLATION, withinScope } from '../platform/scope.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
 import { CHUNK_BYTES, openFiles, withFiles } from '../workers/files.ts';
 import { ingestRules } from '../workers/ingest-rules.ts';
@@ -63,7 +65,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     log: (level, message, fields) => kafkaLogger[level](message, fields),
   });
   const reader = createLogReader(kafka, { maxWaitMs: config.kafka.maxWaitMs });
-  const temporal = createClient(config.temporal);
+  const temporal = createClient({ ...config.temporal, dataConverter: dataConverterOf(config.temporal.codecKeys) });
   const control = createIngestionControl(temporal, config.temporal.namespace);
   const queue = openRetryQueue(
     { ...config.redis, ...config.retries.queue, keepJobsSeconds: config.retries.keepJobsSeconds },
@@ -78,7 +80,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     logger.child({ component: 'limits' }),
   );
   const pool = lazily(
-    () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api` }),
+    () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api`, scoped: true }),
     (opened) => opened.end(),
   );
   const decoder = withFiles(createEventDecoder(config.registry));
@@ -86,9 +88,13 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
   const dataKeys = createDataKeys(localKeys(config.personalData));
   const redrives = forwarded(async () => createRedrives(await guarded(() => pool.get())));
   const failed = forwarded(async () => createFailedEvents(await guarded(() => pool.get()), dataKeys));
-  const lateRules = async () => loadLateRules(await guarded(() => pool.get()));
+  // Kept for all requests, whosever is the first.
+  const lateRules = () => withinScope(INSTALLATION, async () => loadLateRules(await guarded(() => pool.get())));
   const suppression = createSuppressionList(
-    forwarded(async () => createSuppressionSource(await guarded(() => pool.get()))),
+    {
+      since: (version) =>
+        withinScope(INSTALLATION, async () => createSuppressionSource(await guarded(() => pool.get())).since(version)),
+    },
     config.erasure.key === null ? null : createIdentifierHash(config.erasure.key),
   );
   const dryRunDeps = {
@@ -147,7 +153,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       erasures: forwarded(async () => createErasureRequests(await guarded(() => pool.get()))),
       erasureControl: createErasureControl(temporal),
       limiters,
-      database: { ping: async () => pingDatabase(await pool.get()) },
+      database: { ping: () => withinScope(INSTALLATION, async () => pingDatabase(await pool.get())) },
       registry: { ping: () => pingRegistry(config.registry) },
     },
     closing: [

@@ -70,10 +70,10 @@ export async function startApi(
   servers: ApiServers,
   { logger, metrics }: { logger: Logger; metrics: Metrics },
 ): Promise<Listening> {
-  const { authenticate, health } = createAuthentication(config, servers.apiKeys, logger);
+  const authentication = createAuthentication(config, servers.apiKeys, logger);
   const settings = ingestionSettings(config);
   const rules = ingestRules(config, NOBODY, () => servers.lateRules());
-  const health = createHealth({ ...healthChecks(servers, settings.topics), ...health }, { logger });
+  const health = createHealth({ ...healthChecks(servers, settings.topics), ...authentication.health }, { logger });
   const door = createHttpDoor(config.httpDoor, servers.limiters, { logger, metrics });
   const app = createApp({
     control: servers.control,
@@ -116,7 +116,7 @@ export async function startApi(
     limits: door.limits,
     corsOrigins: config.httpDoor.corsOrigins,
     tls: config.httpDoor.tls !== null,
-    authenticate,
+    authenticate: authentication.authenticate,
   });
   const listening = await serve(app.fetch, config, door, { logger, metrics });
   // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.

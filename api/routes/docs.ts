@@ -49,7 +49,7 @@ const page = createRoute({
 });
 
 /** What every guarded route may answer, before it has looked at the request. */
-const GUARDED = problemResponses('unauthorized', 'forbidden', 'rate-limited');
+const GUARDED = problemResponses('unauthorized', 'forbidden', 'rate-limited', 'identity-unavailable');
 
 /** @param app the whole API, whose routes are documented */
 export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
