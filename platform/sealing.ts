@@ -18,8 +18,7 @@ const ID_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const NONCE_AT = 1 + ID_BYTES;
-const TAG_AT = NONCE_AT + NONCE_BYTES;
-const HEAD_BYTES = TAG_AT + TAG_BYTES;
+const HEAD_BYTES = NONCE_AT + NONCE_BYTES + TAG_BYTES;
 
 export interface DataKey {
   /** A UUID. */
@@ -32,18 +31,13 @@ export interface DataKey {
 export class SealBrokenError extends Error {
   override readonly name = 'SealBrokenError';
   constructor() {
-    super('the sealed bytes were changed, or belong to another row');
+    super('the sealed bytes were changed, or do not belong where they were found');
   }
 }
 
 /** @param place what the bytes are bound to: they open at the same place only */
 export function seal({ id, bytes }: DataKey, plain: Uint8Array, place: string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, bytes, nonce).setAAD(Buffer.from(place));
-  const body = cipher.update(plain);
-  // GCM has nothing left for the end, but only then is the tag there.
-  cipher.final();
-  return Buffer.concat([Buffer.of(VERSION), idBytes(id), nonce, cipher.getAuthTag(), body]);
+  return Buffer.concat([Buffer.of(VERSION), idBytes(id), encrypt(bytes, plain, place)]);
 }
 
 /**
@@ -51,11 +45,31 @@ export function seal({ id, bytes }: DataKey, plain: Uint8Array, place: string): 
  * @throws SealBrokenError
  */
 export function unseal({ bytes }: DataKey, sealed: Buffer, place: string): Buffer {
+  return decrypt(bytes, sealed.subarray(NONCE_AT), place);
+}
+
+/**
+ * Nonce, tag and ciphertext, without saying of which key.
+ * @param key 32 bytes
+ * @param place what they are bound to
+ */
+export function encrypt(key: Buffer, plain: Uint8Array, place: string): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(place));
+  const body = cipher.update(plain);
+  // GCM has nothing left for the end, but only then is the tag there.
+  cipher.final();
+  return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+}
+
+/** What `encrypt` made. @throws SealBrokenError */
+export function decrypt(key: Buffer, encrypted: Uint8Array, place: string): Buffer {
+  const bodyAt = NONCE_BYTES + TAG_BYTES;
   try {
-    const decipher = createDecipheriv(CIPHER, bytes, sealed.subarray(NONCE_AT, TAG_AT), { authTagLength: TAG_BYTES })
+    const decipher = createDecipheriv(CIPHER, key, encrypted.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
       .setAAD(Buffer.from(place))
-      .setAuthTag(sealed.subarray(TAG_AT, HEAD_BYTES));
-    return Buffer.concat([decipher.update(sealed.subarray(HEAD_BYTES)), decipher.final()]);
+      .setAuthTag(encrypted.subarray(NONCE_BYTES, bodyAt));
+    return Buffer.concat([decipher.update(encrypted.subarray(bodyAt)), decipher.final()]);
   } catch {
     throw new SealBrokenError();
   }

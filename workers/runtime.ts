@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeConnection } from '@temporalio/worker';
+import { dataConverterOf } from '../adapters/temporal/codec.ts';
 import { connectWorkers } from '../adapters/temporal/connection.ts';
 import { keepMaintenanceSchedule, keepSweepSchedule } from '../adapters/temporal/schedules.ts';
 import { installRuntime } from '../adapters/temporal/sdk-logger.ts';
@@ -71,6 +72,7 @@ async function work(
       maxLanes: config.worker.maxLanes,
       maxReplayLanes: config.worker.maxReplayLanes,
       buildId: config.temporal.buildId,
+      dataConverter: dataConverterOf(config.temporal.codecKeys),
     });
     if (stop.aborted) {
       return;
@@ -104,14 +106,15 @@ async function connect({ temporal }: Config, logger: Logger, stop: AbortSignal):
 /** Makes the schedules, whatever it takes: retries that Redis forgot depend on that of the sweep. */
 async function keepSchedule(
   connection: NativeConnection,
-  { temporal: { namespace }, kafka: { consumerGroup }, maintenance: { cron } }: Config,
+  { temporal: { namespace, codecKeys }, kafka: { consumerGroup }, maintenance: { cron } }: Config,
   logger: Logger,
   stop: AbortSignal,
 ): Promise<void> {
+  const where = { namespace, consumerGroup, dataConverter: dataConverterOf(codecKeys) };
   for (let tries = 1; !stop.aborted; tries += 1) {
     try {
-      await keepSweepSchedule(connection, { namespace, consumerGroup });
-      await keepMaintenanceSchedule(connection, { namespace, consumerGroup, cron });
+      await keepSweepSchedule(connection, where);
+      await keepMaintenanceSchedule(connection, { ...where, cron });
       return;
     } catch (error) {
       if (tries === 1) logger.warn('the schedules can not be made, trying again', { error });

@@ -1,21 +1,19 @@
 /** Key-encryption keys that this process holds itself. A key management service would be a neighbour of this file. */
-import { randomUUID } from 'node:crypto';
 import { type KeyProvider, UnknownKeyError } from '../../platform/key-provider.ts';
 import type { KeyRing } from '../../platform/key-ring.ts';
-import { seal, unseal } from '../../platform/sealing.ts';
+import { decrypt, encrypt } from '../../platform/sealing.ts';
 
 /** Wraps data keys with AES-256-GCM, bound to the id of the key that wraps them. */
 export function createLocalKeys({ current, all }: KeyRing): KeyProvider {
   return {
     currentKeyId: current.id,
     async wrap(dataKey) {
-      const wrapped = seal({ id: randomUUID(), bytes: current.bytes }, dataKey, placeOf(current.id));
-      return { keyId: current.id, wrapped };
+      return { keyId: current.id, wrapped: encrypt(current.bytes, dataKey, placeOf(current.id)) };
     },
     async unwrap(keyId, wrapped) {
       const key = all.get(keyId);
       if (key === undefined) throw new UnknownKeyError(keyId);
-      return unseal({ id: keyId, bytes: key.bytes }, wrapped, placeOf(keyId));
+      return decrypt(key.bytes, wrapped, placeOf(keyId));
     },
   };
 }

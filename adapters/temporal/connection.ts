@@ -1,4 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 
 /** Certificates and keys are PEM texts. */
@@ -9,11 +10,18 @@ export interface TemporalOptions {
   /** null without TLS. */
   tls: { ca: string | null; cert: string | null; key: string | null } | null;
   apiKey: string | null;
+  /** Encrypts payloads; left out, or without a codec, they are as they come. */
+  dataConverter?: DataConverter;
 }
 
 /** A client that connects with its first call, so that a process can start before Temporal does. */
 export function createClient(options: TemporalOptions): Client {
-  return new Client({ connection: Connection.lazy(endpoint(options)), namespace: options.namespace });
+  const { namespace, dataConverter } = options;
+  return new Client({
+    connection: Connection.lazy(endpoint(options)),
+    namespace,
+    ...(dataConverter !== undefined && { dataConverter }),
+  });
 }
 
 /** The connection that workers share. @throws when Temporal can't be reached */

@@ -143,7 +143,9 @@ export function createIngestionControl(client: Client, namespace: string): Inges
         const description = await connection.withDeadline(Date.now() + LIMITS.query, () =>
           handleOf(consumerGroup).describe(),
         );
-        return reportOf(description, await statusOf(description));
+        const { payloadCodecs } = workflow.options.loadedDataConverter;
+        // Awaited here, so that what goes wrong is caught.
+        return await reportOf(description, await statusOf(description), payloadCodecs);
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) {
           return neverStarted(ingestionWorkflowId(consumerGroup));

@@ -1,5 +1,5 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { defaultPayloadConverter, type PayloadCodec } from '@temporalio/common';
 import {
   type IngestionStatus,
   type LaneProgress,
@@ -17,9 +17,16 @@ const SCHEDULED = 1;
 /**
  * Puts together what the workflow says and what Temporal knows of its activities.
  * @param status null when no worker answered
+ * @param codecs those of the client, in its order
  */
-export function reportOf(description: WorkflowExecutionDescription, status: IngestionStatus | null): IngestionReport {
-  const pending = description.raw.pendingActivities ?? [];
+export async function reportOf(
+  description: WorkflowExecutionDescription,
+  status: IngestionStatus | null,
+  codecs: readonly PayloadCodec[],
+): Promise<IngestionReport> {
+  const pending = await Promise.all(
+    (description.raw.pendingActivities ?? []).map((activity) => withHeartbeat(activity, codecs)),
+  );
   const lanes = status === null ? lanesOf(pending) : lanesByDeal(status, pending);
   return {
     workflowId: description.workflowId,
@@ -72,6 +79,17 @@ function runningLane(lane: number, activity: PendingActivity): LaneReport {
     progress,
     lastError: activity.lastFailure?.message ?? null,
   };
+}
+
+/** What a lane reported, as it was before the codecs; nothing where a key for it is missing here. */
+async function withHeartbeat(activity: PendingActivity, codecs: readonly PayloadCodec[]): Promise<PendingActivity> {
+  let payloads = activity.heartbeatDetails?.payloads ?? [];
+  try {
+    for (const codec of codecs.toReversed()) payloads = await codec.decode(payloads);
+  } catch {
+    payloads = [];
+  }
+  return { ...activity, heartbeatDetails: { payloads } };
 }
 
 function progressOf({ heartbeatDetails }: PendingActivity): LaneProgress | null {

@@ -5,6 +5,7 @@ import {
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { CONTROL_TASK_QUEUE, sweepId } from '../../workflows/contracts.ts';
 import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 
@@ -14,6 +15,8 @@ const SWEEP_EVERY = '1 minute';
 interface Namespace {
   namespace: string;
   consumerGroup: string;
+  /** As that of the workers. */
+  dataConverter?: DataConverter;
 }
 
 /**
@@ -21,9 +24,10 @@ interface Namespace {
  * is. Any number of workers may do so.
  * @throws when Temporal can't be reached or refuses
  */
-export function keepSweepSchedule(connection: ConnectionLike, { namespace, consumerGroup }: Namespace): Promise<void> {
+export function keepSweepSchedule(connection: ConnectionLike, where: Namespace): Promise<void> {
+  const { consumerGroup } = where;
   const scheduleId = sweepId(consumerGroup);
-  return keep(connection, namespace, {
+  return keep(connection, where, {
     scheduleId,
     spec: { intervals: [{ every: SWEEP_EVERY }] },
     action: {
@@ -45,10 +49,10 @@ export function keepSweepSchedule(connection: ConnectionLike, { namespace, consu
  */
 export function keepMaintenanceSchedule(
   connection: ConnectionLike,
-  { namespace, consumerGroup, cron }: Namespace & { cron: string },
+  { cron, ...where }: Namespace & { cron: string },
 ): Promise<void> {
-  const scheduleId = maintenanceScheduleId(consumerGroup);
-  return keep(connection, namespace, {
+  const scheduleId = maintenanceScheduleId(where.consumerGroup);
+  return keep(connection, where, {
     scheduleId,
     spec: { cronExpressions: [cron] },
     action: {
@@ -66,10 +70,14 @@ export function keepMaintenanceSchedule(
 
 async function keep(
   connection: ConnectionLike,
-  namespace: string,
+  { namespace, dataConverter }: Namespace,
   { scheduleId, ...wanted }: ScheduleOptions & Required<Pick<ScheduleOptions, 'policies'>>,
 ): Promise<void> {
-  const { schedule } = new Client({ connection, namespace });
+  const { schedule } = new Client({
+    connection,
+    namespace,
+    ...(dataConverter !== undefined && { dataConverter }),
+  });
   try {
     await schedule.create({ scheduleId, ...wanted });
   } catch (error) {

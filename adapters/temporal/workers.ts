@@ -1,3 +1,4 @@
+import type { DataConverter } from '@temporalio/common';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ActivitiesByQueue } from '../../activities/index.ts';
 import {
@@ -21,6 +22,8 @@ export interface IngestionWorkersOptions {
   maxReplayLanes: number;
   /** With a build id the workers are versions of a deployment, and get work when theirs is the current one. */
   buildId: string | null;
+  /** As that of the client. */
+  dataConverter?: DataConverter;
 }
 
 /** How much of the long work beside live reading one process does at a time. */
@@ -41,13 +44,15 @@ export interface IngestionWorkers {
 /** The workers of a process: workflows and control, lanes, long work beside them, and replays, so that none starves another. */
 export async function createIngestionWorkers(
   connection: NativeConnection,
-  { namespace, identity, activities, workflows, maxLanes, maxReplayLanes, buildId }: IngestionWorkersOptions,
+  options: IngestionWorkersOptions,
 ): Promise<IngestionWorkers> {
+  const { namespace, identity, activities, workflows, maxLanes, maxReplayLanes, buildId, dataConverter } = options;
   const { control, lanes, background, replays } = activities;
   const common: Partial<WorkerOptions> = {
     connection,
     namespace,
     identity,
+    ...(dataConverter !== undefined && { dataConverter }),
     // A pause reaches a lane with the answer to a heartbeat, and has to within 2 s.
     maxHeartbeatThrottleInterval: '500ms',
     // Lanes are told at once when their worker shuts down; handing over is all they do then.

@@ -5,6 +5,7 @@ import { createKafka, type KafkaClient } from '../../adapters/kafka/client.ts';
 import { createLogReader, type KafkaLogReader } from '../../adapters/kafka/reader.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { registerSchemas } from '../../adapters/registry/index.ts';
+import { dataConverterOf } from '../../adapters/temporal/codec.ts';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
@@ -45,7 +46,10 @@ export async function openSetup(config: Config, { join, iMean }: Pick<ChaosOptio
     );
   }
   const { consumerGroup } = config.kafka;
-  const control = createIngestionControl(createClient(config.temporal), config.temporal.namespace);
+  const control = createIngestionControl(
+    createClient({ ...config.temporal, dataConverter: dataConverterOf(config.temporal.codecKeys) }),
+    config.temporal.namespace,
+  );
   const kafka = createKafka({ ...config.kafka, log: () => {} });
   const reader = createLogReader(kafka, { maxWaitMs: 500 });
   const pool = await createDatabasePool({ ...config.postgres, poolSize: 4, applicationName: 'crm-chaos' });
