@@ -23,3 +23,12 @@ export function withinScope<T>(scope: Scope, work: () => T): T {
 export function currentScope(): Scope | undefined {
   return scopes.getStore();
 }
+
+/**
+ * `work`, to be done within the scope of now whenever it is called: what an answer's stream asks for is asked for after
+ * the request's handler has returned.
+ */
+export function keepingScope<Args extends unknown[], T>(work: (...args: Args) => T): (...args: Args) => T {
+  const scope = currentScope();
+  return scope === undefined ? work : (...args) => withinScope(scope, () => work(...args));
+}

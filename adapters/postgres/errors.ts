@@ -2,6 +2,7 @@ import { InvalidInputError, SchemaValidationError } from 'slonik';
 import { FencedError, StaleSuppressionError, WriteError } from '../../activities/ports.ts';
 import { classifyRefusal } from '../../domain/sqlstate.ts';
 import { explainCode, explainRefusal } from '../../platform/tls-explain.ts';
+import { NoScopeError } from './scoped-pool.ts';
 
 interface Described {
   code?: unknown;
@@ -45,7 +46,7 @@ function describe(error: unknown): {
 }
 
 /** Mistakes of ours, which waiting won't mend. */
-const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, SchemaValidationError];
+const DEFECTS = [TypeError, RangeError, ReferenceError, SyntaxError, SchemaValidationError, NoScopeError];
 
 /**
  * Strips an error of the driver down to what is safe to keep: PostgreSQL's message and detail, and the query's values,

@@ -8,6 +8,7 @@ import {
 } from 'slonik';
 import { guarded } from './errors.ts';
 import { sendLargeParametersAsTheyAre } from './large-parameters.ts';
+import { obeyScope } from './scoped-pool.ts';
 import { type DatabaseTls, databaseTls } from './tls.ts';
 
 export interface DatabaseOptions extends DatabaseTls {
@@ -16,6 +17,11 @@ export interface DatabaseOptions extends DatabaseTls {
   /** Most connections at once; each lane holds one. */
   poolSize: number;
   applicationName: string;
+  /**
+   * Whether it obeys the scope of the work under way, and refuses work that is in none: for the API. A worker is bound to
+   * no organization.
+   */
+  scoped?: boolean;
 }
 
 /** Slonik checks rows against the type of a query only through such an interceptor. */
@@ -71,7 +77,7 @@ export async function createDatabasePool(options: DatabaseOptions): Promise<Data
     transactionRetryLimit: 0,
     statementTimeout: 60_000,
     idleInTransactionSessionTimeout: 30_000,
-    interceptors: [checkRows],
+    interceptors: options.scoped === true ? [obeyScope(), checkRows] : [checkRows],
     typeParsers: [
       ...createTypeParserPreset().filter((parser) => parser.name !== 'int8'),
       { name: 'int8', parse: parseBigint },

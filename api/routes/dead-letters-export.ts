@@ -1,6 +1,7 @@
 /** All failed events of a filter, one JSON object a line. */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { DeadLetterSearch, WholeDeadLetter } from '../../activities/dead-letter-ports.ts';
+import { keepingScope } from '../../platform/scope.ts';
 import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
@@ -30,6 +31,7 @@ const exporting = createRoute({
 });
 
 type ExportDeps = Pick<ApiDeps, 'deadLetters' | 'decoder' | 'logger'>;
+type ListWhole = ExportDeps['deadLetters']['listWhole'];
 
 export function deadLetterExportRoutes({ deadLetters, decoder, logger }: ExportDeps) {
   return createRouter().openapi(exporting, async (c) => {
@@ -41,10 +43,13 @@ export function deadLetterExportRoutes({ deadLetters, decoder, logger }: ExportD
     const search = searchOf(query, c.get('principal'));
     // The first page before the answer begins: what keeps it from being read can then still be said.
     const first = await deadLetters.listWhole(search, { before: null, limit: PAGE });
+    const listWhole = keepingScope<Parameters<ListWhole>, ReturnType<ListWhole>>((...page) =>
+      deadLetters.listWhole(...page),
+    );
 
     async function* lines(): AsyncGenerator<Uint8Array> {
       try {
-        for await (const page of pages(deadLetters, search, first)) {
+        for await (const page of pages(listWhole, search, first)) {
           const texts = [];
           for (const letter of page) {
             const line = await wholeOf(letter, decoder, open);
@@ -63,14 +68,14 @@ export function deadLetterExportRoutes({ deadLetters, decoder, logger }: ExportD
 }
 
 async function* pages(
-  deadLetters: ExportDeps['deadLetters'],
+  listWhole: ListWhole,
   search: DeadLetterSearch,
   first: WholeDeadLetter[],
 ): AsyncGenerator<WholeDeadLetter[]> {
   let page = first;
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
     yield page;
-    page = await deadLetters.listWhole(search, { before: last.failedId, limit: PAGE });
+    page = await listWhole(search, { before: last.failedId, limit: PAGE });
   }
 }
 
