@@ -5,6 +5,7 @@ import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
+import { owns } from '../tenancy.ts';
 import { OrganizationIdSchema } from './retention.ts';
 
 /** How many organizations the list of what waits has. */
@@ -111,7 +112,14 @@ export function quotaRoutes({ quotas }: Pick<ApiDeps, 'quotas'>) {
   }
 
   return createRouter()
-    .openapi(list, async (c) => c.json({ quotas: await quotas.list(), over: await quotas.over(LISTED) }, 200))
+    .openapi(list, async (c) => {
+      const principal = c.get('principal');
+      const listed = (await quotas.list()).filter(
+        ({ organizationId }) => organizationId === null || owns(principal, organizationId),
+      );
+      const over = (await quotas.over(LISTED)).filter(({ organizationId }) => owns(principal, organizationId));
+      return c.json({ quotas: listed, over }, 200);
+    })
     .openapi(put, async (c) => {
       const { organizationId = null, eventsPerSecond: rate } = c.req.valid('json');
       const changedBy = c.get('principal').name;
