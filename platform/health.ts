@@ -1,6 +1,6 @@
 /** Whether the servers we need can be reached, each within its own time limit and side by side. */
 import type { Logger } from './logger.ts';
-import { explainRefusal } from './tls-explain.ts';
+import { explainRefusal, suspectRefusal } from './tls-explain.ts';
 
 export interface HealthCheck {
   /** Whether the service can't do its work without it; of the others, a failure only degrades. */
@@ -45,7 +45,7 @@ export function createHealth(
       if (down.delete(server)) logger?.info('server answers again', { server });
     } else if (!down.has(server)) {
       down.add(server);
-      const reason = explainRefusal(server, error);
+      const reason = adviceOn(server, error);
       logger?.warn('server does not answer', { server, ...(reason !== null && { reason }), error });
     }
   }
@@ -101,12 +101,15 @@ async function runOne(
       status: 'down',
       needed,
       latencyMs: latencyMs(),
-      error: explainRefusal(server, error) ?? safeReason(error),
+      error: adviceOn(server, error) ?? safeReason(error),
     };
   } finally {
     clearTimeout(timer);
   }
 }
+
+const adviceOn = (server: string, error: unknown): string | null =>
+  explainRefusal(server, error) ?? suspectRefusal(server, error);
 
 class CheckTimeout extends Error {
   override readonly name = 'CheckTimeout';

@@ -147,6 +147,22 @@ export function explainCode(server: SecuredServer, code: string): string | null 
   return explainRefusal(server, Object.assign(new Error(), { code }));
 }
 
+/**
+ * For trouble that may be a refusal as well as a server that just restarts: it closes the connection unanswered, as
+ * those do that are spoken to without TLS or without a login.
+ * @returns one sentence; null for trouble of another kind
+ */
+export function suspectRefusal(server: string, error: unknown): string | null {
+  if (!isSecured(server)) return null;
+  const isClosed = [...links(error)].map(signsOf).some((signs) => CLOSED.test(signs));
+  if (!isClosed) return null;
+  const { title, tls, login } = SERVERS[server];
+  const where = tls === login ? tls : `${tls} and ${login}`;
+  return `${title} closes the connection without an answer: if that goes on, see ${where}`;
+}
+
+const CLOSED = /KafkaJSConnectionClosedError|disconnected before secure TLS connection/u;
+
 const MOST_LINKS = 20;
 
 /** An error with all its causes and parts: a client that tries several addresses has an error for each. */

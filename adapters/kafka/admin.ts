@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import type { TopicRetention } from '../../activities/maintenance-ports.ts';
 import { LogUnavailableError } from '../../activities/ports.ts';
+import { explainRefusal } from '../../platform/tls-explain.ts';
 import type { KafkaClient } from './client.ts';
 
 export interface TopicSettings {
@@ -68,9 +69,8 @@ export function createKafkaAdmin(client: KafkaClient): KafkaAdmin {
       try {
         return await connected((admin) => retentionOf(admin, topics));
       } catch (error) {
-        throw new LogUnavailableError(
-          `Kafka does not tell how long it keeps records (${error instanceof Error ? error.name : 'no error'})`,
-        );
+        const reason = explainRefusal('kafka', error) ?? (error instanceof Error ? error.name : 'no error');
+        throw new LogUnavailableError(`Kafka does not tell how long it keeps records (${reason})`);
       }
     },
   };

@@ -1,5 +1,5 @@
 import type { Logger } from 'kafkajs';
-import { explainRefusal } from '../../platform/tls-explain.ts';
+import { explainRefusal, suspectRefusal } from '../../platform/tls-explain.ts';
 import { type Broker, type ConnectionSettings, createBroker, type ProtocolRequest } from './internals.ts';
 import { FETCH_BY_ID, FETCH_BY_NAME, type FetchAnswer, type FetchRequest, fetchRequest } from './protocol/fetch.ts';
 import { EARLIEST, LATEST, type ListedOffset, listOffsetsRequest } from './protocol/list-offsets.ts';
@@ -87,8 +87,9 @@ export function openBrokers(options: { seeds: readonly Address[]; settings: Sett
       return await broker.connectionPool.send(request(broker));
     } catch (error) {
       drop(link);
-      const reason = explainRefusal('kafka', error) ?? (error instanceof Error ? error.message : 'unknown error');
-      throw new BrokerUnreachableError(`broker ${keyOf(address)}: ${reason}`, { cause: error });
+      const reason = error instanceof Error ? error.message : 'unknown error';
+      const advice = explainRefusal('kafka', error) ?? suspectRefusal('kafka', error);
+      throw new BrokerUnreachableError(`broker ${keyOf(address)}: ${advice ?? reason}`, { cause: error });
     }
   }
 

@@ -9,6 +9,7 @@ import { type Instance, resolveInstance, type StackOptions } from '../instance.t
 import { findJava } from '../java.ts';
 import { copyArtifacts } from '../maven.ts';
 import { probeKafka } from '../probes.ts';
+import type { Launch } from '../process.ts';
 import type { NativeServer } from './server.ts';
 
 const VERSION = '4.3.1';
@@ -32,7 +33,11 @@ const classPath = async (log: Instance['log']) => path.join(await install(log), 
 const java = () => findJava(17, 'Kafka');
 
 /** Settings of the broker; those that only suit tests and laptops say why they are there. */
-export function brokerProperties({ ports }: Pick<Instance, 'ports'>, dataDir: string): string {
+export function brokerProperties(
+  { ports }: Pick<Instance, 'ports'>,
+  dataDir: string,
+  extra: Readonly<Record<string, string | number | boolean>> = {},
+): string {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -62,6 +67,7 @@ export function brokerProperties({ ports }: Pick<Instance, 'ports'>, dataDir: st
     'log.segment.delete.delay.ms': 1000,
     'log.cleaner.backoff.ms': 500,
     'log.cleaner.dedupe.buffer.size': 16_777_216, // the default takes 128 MB of the heap
+    ...extra,
   };
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)
@@ -79,34 +85,50 @@ export const kafka: NativeServer = {
     await install(log);
   },
 
-  async prepare(instance, dir) {
-    const properties = path.join(dir, 'server.properties');
-    const dataDir = path.join(dir, 'data');
-    await writeFile(properties, brokerProperties(instance, dataDir));
-    const jars = await classPath(instance.log);
-    if (!existsSync(path.join(dataDir, 'meta.properties'))) {
-      const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`; // 22 characters, no leading "-"
-      await run(await java(), ['-cp', jars, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]);
-    }
-    const logging = ['showDateTime=true', 'dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS', 'levelInBrackets=true'];
-    return {
-      command: await java(),
-      args: [
-        '-Xms512m',
-        '-Xmx512m',
-        '-XX:+UseG1GC',
-        ...logging.map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`),
-        '-cp',
-        jars,
-        'kafka.Kafka',
-        properties,
-      ],
-      cwd: dir,
-    };
-  },
+  prepare: (instance, dir) => prepareBroker(instance, dir),
 
   probe: (env) => probeKafka(env.KAFKA_BROKERS),
 };
+
+/** What a broker has beyond that of a laptop. */
+export interface BrokerExtras {
+  /** Properties, added to ours or instead of them. */
+  settings?: Readonly<Record<string, string | number | boolean>>;
+  /** Users that log in with SCRAM, as the storage tool takes them: `SCRAM-SHA-256=[name=…,password=…]`. */
+  scramUsers?: readonly string[];
+}
+
+/** Writes the configuration of a broker, and an empty data directory where there is none. */
+export async function prepareBroker(
+  instance: Pick<Instance, 'ports' | 'log'>,
+  dir: string,
+  { settings, scramUsers = [] }: BrokerExtras = {},
+): Promise<Launch> {
+  const properties = path.join(dir, 'server.properties');
+  const dataDir = path.join(dir, 'data');
+  await writeFile(properties, brokerProperties(instance, dataDir, settings));
+  const jars = await classPath(instance.log);
+  if (!existsSync(path.join(dataDir, 'meta.properties'))) {
+    const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`; // 22 characters, no leading "-"
+    const flags = ['-t', clusterId, '-c', properties, ...scramUsers.flatMap((user) => ['--add-scram', user])];
+    await run(await java(), ['-cp', jars, 'kafka.tools.StorageTool', 'format', ...flags]);
+  }
+  const logging = ['showDateTime=true', 'dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS', 'levelInBrackets=true'];
+  return {
+    command: await java(),
+    args: [
+      '-Xms512m',
+      '-Xmx512m',
+      '-XX:+UseG1GC',
+      ...logging.map((setting) => `-Dorg.slf4j.simpleLogger.${setting}`),
+      '-cp',
+      jars,
+      'kafka.Kafka',
+      properties,
+    ],
+    cwd: dir,
+  };
+}
 
 /**
  * Runs one of Kafka's own command-line classes, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`,
