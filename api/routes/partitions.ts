@@ -32,7 +32,7 @@ const PartitionSchema = z
       .openapi({ description: 'As of the last ANALYZE; null before the first.' }),
     bytes: z.number().int().openapi({ description: 'With indexes.' }),
   })
-  .openapi('Partition');
+  .openapi('TablePartition');
 
 const CreateSchema = z
   .object({

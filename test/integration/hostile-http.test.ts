@@ -1,0 +1,76 @@
+/** What an attacker can send to the port, over the real server and its servers. */
+import { sql } from 'slonik';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type HostileApi, openHostileApi, openNamespace } from '../helpers/hostile-api.ts';
+import {
+  BODIES,
+  ELSEWHERE,
+  FRAMES,
+  HEADERS,
+  type HostileCase,
+  METHODS,
+  PATHS,
+  PLACES,
+  TYPES,
+} from '../helpers/hostile-cases.ts';
+import { faultsOf } from '../helpers/hostile-checks.ts';
+import { readDocument } from '../helpers/hostile-document.ts';
+import { injectionsOf } from '../helpers/hostile-injections.ts';
+import { exchange } from '../helpers/hostile-socket.ts';
+
+let namespace: string;
+beforeAll(async () => {
+  namespace = await openNamespace();
+});
+
+/** Sends them all, a few side by side, and says what is wrong with the answers. */
+async function faultsIn(api: HostileApi, cases: readonly HostileCase[]): Promise<string[]> {
+  const faults: string[] = [];
+  const left = [...cases];
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const answer = await exchange(api.port, next.bytes);
+      const shown = answer && next.echo ? { ...answer, body: answer.body.replaceAll(next.echo, '') } : answer;
+      for (const fault of faultsOf(shown, next.statuses)) faults.push(`${next.name}: ${fault}`);
+      if (answer !== null && answer.answers !== 1) faults.push(`${next.name}: ${answer.answers} answers`);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, work));
+  return faults;
+}
+
+async function mustBeWell(api: HostileApi): Promise<void> {
+  expect((await fetch(`${api.origin}/health/live`)).status).toBe(200);
+  expect((await fetch(`${api.origin}/api/v1/crm-ingestion/dead-letters`)).status).toBe(200);
+  expect(api.logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(Object.keys({})).toEqual([]);
+  expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false);
+}
+
+describe('hostile requests', () => {
+  it.each([
+    ['bodies', BODIES],
+    ['content types', TYPES],
+    ['headers', HEADERS],
+    ['methods', METHODS],
+    ['paths', PATHS],
+    ['places of files', PLACES],
+    ['frames', FRAMES],
+    ['other places', ELSEWHERE],
+  ])('%s', async (_, cases) => {
+    const api = await openHostileApi(namespace);
+    expect(await faultsIn(api, cases)).toEqual([]);
+    await mustBeWell(api);
+    expect(api.storageHosts.filter((host) => host !== api.storage)).toEqual([]);
+  });
+
+  it('SQL in every parameter and every text of a body', async () => {
+    const api = await openHostileApi(namespace);
+    const cases = injectionsOf(await readDocument(api.origin));
+    expect(cases.length).toBeGreaterThan(400);
+    expect(await faultsIn(api, cases)).toEqual([]);
+    await mustBeWell(api);
+    const rows = await api.pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`);
+    expect(rows).toBe(3);
+  });
+});
