@@ -50,7 +50,8 @@ export function readServerTls(files: ServerTls, now: number): TlsMaterial {
   const [startsAt, endsAt] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()];
   if (endsAt <= now) throw new Error(`the certificate expired on ${day(endsAt)}`);
   if (startsAt > now) throw new Error(`the certificate is not valid before ${day(startsAt)}`);
-  attempt(() => createSecureContext({ cert, key, ...(ca !== null && { ca }) }), 'TLS does not take these files');
+  if (ca !== null) attempt(() => new X509Certificate(ca), 'the authority of client certificates can not be read');
+  attempt(() => createSecureContext({ cert, key }), 'TLS does not take these files');
   return { cert, key, ca, endsAt };
 }
 

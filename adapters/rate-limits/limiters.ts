@@ -7,6 +7,8 @@ import type { Logger } from '../../platform/logger.ts';
 export interface LimitersOptions {
   /** `redis:` or `rediss:`, with user and password where needed. */
   url: string;
+  /** PEM texts, for `rediss:`; null for the public authorities, and without a client certificate. */
+  tls?: { ca: string | null; cert: string | null; key: string | null } | null;
   /** What keys in Redis begin with. */
   prefix: string;
   /** Of the installation: what is limited can't be told from keys without it. */
@@ -23,9 +25,9 @@ const LONGEST_RECONNECT_MS = 1_000;
 const KEY_LENGTH = 24;
 
 /** Connects in the background, and again whenever the connection is lost. */
-export function openLimiters({ url, prefix, secret }: LimitersOptions, logger: Logger) {
+export function openLimiters({ url, tls = null, prefix, secret }: LimitersOptions, logger: Logger) {
   const redis = new Redis(url, {
-    enableOfflineQueue: false,
+    ...(tls !== null && { tls: { ca: tls.ca ?? undefined, cert: tls.cert ?? undefined, key: tls.key ?? undefined } }),
     maxRetriesPerRequest: 0,
     commandTimeout: ANSWER_MS,
     connectTimeout: 2_000,
@@ -50,7 +52,7 @@ export function openLimiters({ url, prefix, secret }: LimitersOptions, logger: L
   function shared(name: string, perMinute: number) {
     const keyPrefix = `${prefix}-limits:${name}`;
     const window = { points: perMinute, duration: WINDOW_SECONDS };
-    const inRedis = new RateLimiterRedis({ ...window, storeClient: redis, keyPrefix, rejectIfRedisNotReady: true });
+    const inRedis = new RateLimiterRedis({ ...window, storeClient: redis, keyPrefix });
     // The library's own insurance would neither tell of the trouble nor leave a Redis that hangs alone.
     const inMemory = new RateLimiterMemory(window);
     const hashed = (key: string) =>
