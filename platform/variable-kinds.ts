@@ -120,7 +120,7 @@ function isNetwork(text: string): boolean {
 
 /** Origins as browsers send them: scheme, host and port, without a path. */
 export const originList: Kind<string[]> = {
-  schema: commaList().refine((items) => items.every((item) => URL.parse(item)?.origin === item)),
+  schema: commaList().refine((items) => items.every(isOrigin)),
   allowed: 'origins such as https://dashboard.example.com, separated by commas',
 };
 
@@ -132,3 +132,7 @@ export const keyRing: Kind<string> = {
 
 /** A path; loadConfig replaces it by the text of the set. */
 export const jwksFile: Kind<string> = text('the path of a readable JSON Web Key Set');
+
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[^*]+$/u.test(text) && URL.parse(text)?.origin === text;
+}

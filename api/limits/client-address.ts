@@ -3,22 +3,37 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket, SocketAddress } from 'node:net';
 import type { TrustedProxies } from '../../platform/variable-kinds.ts';
 
+export type Incoming = Pick<IncomingMessage, 'socket' | 'headers'>;
+
+/** @returns the client's address in its shortest form; null when the connection is gone already */
+export type AddressOf = (incoming: Incoming) => string | null;
+
 /** @returns the network that is limited as one: an IPv4 address, or the /64 of an IPv6 one */
-export type NetworkOf = (incoming: Pick<IncomingMessage, 'socket' | 'headers'>) => string;
+export type NetworkOf = (incoming: Incoming) => string;
 
 /** Entries of X-Forwarded-For that are looked at, from the end. */
 const MOST_ENTRIES = 20;
 
 /**
- * Makes what tells the network of a request. X-Forwarded-For is what anyone may write, so that only the entries that
- * trusted proxies have added count: each adds whom it was reached by, at the end.
+ * Makes what tells the client's address. X-Forwarded-For is what anyone may write, so that only the entries that trusted
+ * proxies have added count: each adds whom it was reached by, at the end.
  * @param trusted null believes nobody
  */
-export function createNetworkOf(trusted: TrustedProxies | null): NetworkOf {
-  const ofSocket = remembered((socket) => networkOf(canonical(socket.remoteAddress ?? '') ?? ''));
-  if (trusted === null) return ({ socket }) => ofSocket(socket);
+export function createAddressOf(trusted: TrustedProxies | null): AddressOf {
+  const nearest = ({ remoteAddress }: Socket) => canonical(remoteAddress ?? '');
+  if (trusted === null) return ({ socket }) => nearest(socket);
   const clientOf = 'hops' in trusted ? behindHops(trusted.hops) : behindNetworks(trusted.networks);
-  return ({ socket, headers }) => networkOf(clientOf(canonical(socket.remoteAddress ?? '') ?? '', forwarded(headers)));
+  return ({ socket, headers }) => {
+    const address = nearest(socket);
+    return address === null ? null : clientOf(address, forwarded(headers));
+  };
+}
+
+/** Makes what tells the network of the client's address. @param trusted null believes nobody */
+export function createNetworkOf(trusted: TrustedProxies | null): NetworkOf {
+  const addressOf = createAddressOf(trusted);
+  const tell: NetworkOf = (incoming) => networkOf(addressOf(incoming) ?? '');
+  return trusted === null ? onceForSocket(tell) : tell;
 }
 
 /** From the nearest to the farthest; what comes before an entry that is no address can't be believed either. */
@@ -51,7 +66,7 @@ function behindNetworks(networks: readonly string[]) {
   return (nearest: string, others: readonly string[]) => {
     let client = nearest;
     for (const next of others) {
-      if (client === '' || !isTrusted(client)) break;
+      if (!isTrusted(client)) break;
       client = next;
     }
     return client;
@@ -86,14 +101,14 @@ function networkOf(address: string): string {
   return `${[...(head ?? []), ...zeros, ...last].slice(0, NETWORK_GROUPS).join(':')}::/64`;
 }
 
-/** What is the same for all requests of a connection is told once. */
-function remembered(tell: (socket: Socket) => string): (socket: Socket) => string {
+/** Where only the connection counts, it is the same for all its requests. */
+function onceForSocket(tell: NetworkOf): NetworkOf {
   const told = new WeakMap<Socket, string>();
-  return (socket) => {
-    const known = told.get(socket);
+  return (incoming) => {
+    const known = told.get(incoming.socket);
     if (known !== undefined) return known;
-    const network = tell(socket);
-    told.set(socket, network);
+    const network = tell(incoming);
+    told.set(incoming.socket, network);
     return network;
   };
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpDoorConfig } from '../../platform/config.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { Metrics } from '../../platform/metrics.ts';
-import { createNetworkOf } from './client-address.ts';
+import { type AddressOf, createAddressOf, createNetworkOf } from './client-address.ts';
 import { createDoor } from './door.ts';
 import { createEarlyRefusal } from './early.ts';
 import type { Limiters } from './limiter.ts';
@@ -12,6 +12,8 @@ import { createRefusals } from './refusals.ts';
 
 export interface HttpDoor {
   limits: Limits;
+  /** Where a request comes from, as far as that can be believed. */
+  addressOf: AddressOf;
   /** For the server: answers what needs no application. */
   refuse(incoming: IncomingMessage, outgoing: ServerResponse): boolean;
   /** For the server: a connection was one too many. */
@@ -29,6 +31,7 @@ export function createHttpDoor(
   const early = createEarlyRefusal({ ...shared, corsOrigins: config.corsOrigins });
   return {
     limits: createLimits({ ...shared, passOf: early.passOf }),
+    addressOf: createAddressOf(config.trustProxy),
     refuse: early.refuse,
     connectionRefused: () => shared.refusals.count('connections'),
     close: () => shared.refusals.close(),

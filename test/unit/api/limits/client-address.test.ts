@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { createNetworkOf } from '../../../../api/limits/client-address.ts';
+import { createAddressOf, createNetworkOf } from '../../../../api/limits/client-address.ts';
 import type { TrustedProxies } from '../../../../platform/variable-kinds.ts';
 
 /** A request over a connection from an address. */
@@ -77,5 +77,15 @@ describe('behind proxies with known addresses', () => {
     ['proxies all the way', '10.1.2.3', '10.9.9.9', '10.9.9.9'],
   ])('%s', (_what, address, forwarded, network) => {
     expect(networkOf({ networks }, address, forwarded)).toBe(network);
+  });
+});
+
+describe('the address of a request', () => {
+  it('is whole, in one form, and nothing once the connection is gone', () => {
+    const addressOf = createAddressOf({ hops: 1 });
+    expect(addressOf(from('10.0.0.1', '2001:0DB8:0:0::9'))).toBe('2001:db8::9');
+    expect(addressOf(from('10.0.0.1'))).toBe('10.0.0.1');
+    expect(createAddressOf(null)(from('::ffff:192.0.2.7', '198.51.100.1'))).toBe('192.0.2.7');
+    expect(addressOf(from('', '198.51.100.1'))).toBeNull();
   });
 });
