@@ -35,7 +35,7 @@ const SERVERS = {
   database: {
     title: 'PostgreSQL',
     address: 'DATABASE_URL',
-    tls: 'sslmode in DATABASE_URL',
+    tls: 'DATABASE_URL',
     ca: 'DATABASE_SSL_CA_FILE',
     certificate: 'DATABASE_SSL_CERT_FILE and DATABASE_SSL_KEY_FILE',
     login: 'DATABASE_URL',
@@ -149,19 +149,19 @@ export function explainCode(server: SecuredServer, code: string): string | null 
 
 /**
  * For trouble that may be a refusal as well as a server that just restarts: it closes the connection unanswered, as
- * those do that are spoken to without TLS or without a login.
+ * those do that are spoken to without TLS, without a login or without a certificate that they want.
  * @returns one sentence; null for trouble of another kind
  */
 export function suspectRefusal(server: string, error: unknown): string | null {
   if (!isSecured(server)) return null;
   const isClosed = [...links(error)].map(signsOf).some((signs) => CLOSED.test(signs));
   if (!isClosed) return null;
-  const { title, tls, login } = SERVERS[server];
-  const where = tls === login ? tls : `${tls} and ${login}`;
-  return `${title} closes the connection without an answer: if that goes on, see ${where}`;
+  const { title, tls, login, certificate } = SERVERS[server];
+  const settings = new Set([tls, login, certificate]);
+  return `${title} closes the connection without an answer: if that goes on, see ${[...settings].join('; ')}`;
 }
 
-const CLOSED = /KafkaJSConnectionClosedError|disconnected before secure TLS connection/u;
+const CLOSED = /KafkaJSConnectionClosedError|disconnected before secure TLS connection|code=(?:ECONNRESET|EPIPE)/u;
 
 const MOST_LINKS = 20;
 

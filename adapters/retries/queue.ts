@@ -4,7 +4,7 @@ import { Queue } from 'bullmq';
 import type { DueRetry, RetryScheduler } from '../../activities/failed-ports.ts';
 import { type DueRetries, QueueUnavailableError, type RetryJobs } from '../../activities/retry-ports.ts';
 import type { Logger } from '../../platform/logger.ts';
-import { openRedis, type RedisTls } from './connection.ts';
+import { openRedis, pingRedis, type RedisTls } from './connection.ts';
 import { reportOf } from './job-report.ts';
 import { enqueueJob, type JobQueue, retryJob } from './jobs.ts';
 import { createRetryScheduler } from './scheduler.ts';
@@ -56,7 +56,7 @@ export function openRetryQueue(
 
   /** The queue itself waits for its first connection without an end. */
   async function reachable(): Promise<JobQueue> {
-    await redis.ping();
+    await pingRedis(redis);
     return queue;
   }
 
@@ -97,7 +97,7 @@ export function openRetryQueue(
       return { waiting, delayed, active, failed };
     },
     async ping() {
-      await redis.ping();
+      await pingRedis(redis);
     },
     board: () => new BullMQAdapter(queue),
     async close() {

@@ -123,7 +123,7 @@ describe('what keeps us out', () => {
     [
       'a listener that wants a login',
       () => at('saslplain'),
-      'Kafka closes the connection without an answer: if that goes on, see KAFKA_SSL and KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM',
+      'Kafka closes the connection without an answer: if that goes on, see KAFKA_SSL; KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM; KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE',
     ],
   ])('is told in one sentence: %s', async (_name, env, sentence) => {
     const { health, log, everything } = await whatIsSaidOf('kafka', await env());
