@@ -4,14 +4,17 @@ import zlib from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
 import snappy from 'snappy';
-import { RecordFormatError } from './record-batch.ts';
+import { BatchTooLargeError, RecordFormatError } from './record-batch.ts';
 
 const gunzip = promisify(zlib.gunzip);
 const zstdCompress = promisify(zlib.zstdCompress);
 const zstdDecompress = promisify(zlib.zstdDecompress);
 
-/** Largest batch after decompression, in bytes: far above any real one, low enough to survive a malicious one. */
-const MAX_DECOMPRESSED_BYTES = 256 * 2 ** 20;
+/**
+ * Largest batch after decompression, in bytes: far above any real one, low enough to survive some malicious ones at a
+ * time. docs/SUPPLY-CHAIN.md names it.
+ */
+const MAX_DECOMPRESSED_BYTES = 64 * 2 ** 20;
 
 interface Codec {
   name: string;
@@ -19,9 +22,10 @@ interface Codec {
   decompress(bytes: Buffer): Promise<Buffer>;
 }
 
+const tooLarge = () => new BatchTooLargeError(`it decompresses to more than ${MAX_DECOMPRESSED_BYTES} bytes`);
+
 const refuseAbove = (bytes: number) => {
-  if (bytes > MAX_DECOMPRESSED_BYTES)
-    throw new RangeError(`it decompresses to more than ${MAX_DECOMPRESSED_BYTES} bytes`);
+  if (bytes > MAX_DECOMPRESSED_BYTES) throw tooLarge();
 };
 
 const CODECS: Readonly<Record<number, Codec>> = {
@@ -33,7 +37,7 @@ const CODECS: Readonly<Record<number, Codec>> = {
 
 /**
  * The records of a batch, decompressed.
- * @throws RecordFormatError for an unknown codec, damaged bytes or an absurd size
+ * @throws BatchTooLargeError for an absurd size, RecordFormatError for an unknown codec and damaged bytes
  */
 export async function decompress(codec: number, payload: Buffer): Promise<Buffer> {
   const found = CODECS[codec];
@@ -41,6 +45,9 @@ export async function decompress(codec: number, payload: Buffer): Promise<Buffer
   try {
     return await found.decompress(payload);
   } catch (error) {
+    if (error instanceof BatchTooLargeError) throw error;
+    // What Node says when `maxOutputLength` is reached.
+    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
     const reason = error instanceof Error ? error.message : 'unknown error';
     throw new RecordFormatError(`a record batch can not be decompressed with ${found.name}: ${reason}`);
   }
@@ -87,11 +94,15 @@ async function decompressLz4(bytes: Buffer): Promise<Buffer> {
   return decompressFrame(bytes);
 }
 
+const LZ4_MAGIC = 0x184d2204;
+
 /**
  * At most how long an lz4 frame gets: its number of blocks times their maximum. The frame's own content size is
  * optional, and nobody keeps a liar from writing it.
  */
 function lz4LengthLimit(frame: Buffer): number {
+  // There are older kinds of frames, whose blocks may be larger than these bytes would say.
+  if (frame.readUInt32LE(0) !== LZ4_MAGIC) throw new RangeError('it is no lz4 frame');
   const flags = frame.readUInt8(4);
   const blockMaximum = 2 ** (8 + 2 * ((frame.readUInt8(5) >> 4) & 0x07)); // 4 is 64 KiB, 7 is 4 MiB
   const blockChecksumBytes = (flags & 0x10) === 0 ? 0 : 4;

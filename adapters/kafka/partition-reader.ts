@@ -6,10 +6,11 @@ import {
   type OffsetOutOfRangeError,
   type TopicPartition,
 } from '../../activities/ports.ts';
+import { unreadBatch } from '../../domain/unread-batch.ts';
 import { backoffMs } from './backoff.ts';
 import { decompress } from './codecs.ts';
 import type { FetchedPartition } from './protocol/fetch.ts';
-import { decodeRecords, type RecordBatch, readBatches } from './record-batch.ts';
+import { BatchTooLargeError, decodeRecords, type RecordBatch, readBatches } from './record-batch.ts';
 import { visibleBatches } from './transactions.ts';
 
 /** Offsets as they were fetched; without a batch they hold no records for us. */
@@ -241,6 +242,23 @@ function endWithin(records: readonly LogRecord[], from: number, room: Room): num
 }
 
 async function decode(batch: RecordBatch, { from, next }: { from: number; next: number }): Promise<LogRecord[]> {
-  const bytes = batch.codec === 0 ? batch.payload : await decompress(batch.codec, batch.payload);
-  return decodeRecords(batch, bytes, from, next);
+  try {
+    const bytes = batch.codec === 0 ? batch.payload : await decompress(batch.codec, batch.payload);
+    return decodeRecords(batch, bytes, from, next);
+  } catch (error) {
+    if (!(error instanceof BatchTooLargeError)) throw error;
+    return [standIn(batch, Math.max(from, batch.baseOffset), error.message)];
+  }
+}
+
+/** One record for a batch that is too large: it would be no smaller the next time, and must not hold up the others. */
+function standIn(batch: RecordBatch, offset: number, reason: string): LogRecord {
+  const { recordCount, baseOffset, lastOffset, appendTimestamp, baseTimestamp } = batch;
+  return {
+    offset,
+    timestamp: appendTimestamp ?? baseTimestamp,
+    key: null,
+    value: unreadBatch(`${recordCount} records, offsets ${baseOffset} to ${lastOffset}, were not read, ${reason}`),
+    headers: [],
+  };
 }

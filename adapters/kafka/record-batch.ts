@@ -17,6 +17,9 @@ const CODEC_MASK = 0x07;
 const APPEND_TIME_FLAG = 0x08;
 const TRANSACTIONAL_FLAG = 0x10;
 const CONTROL_FLAG = 0x20;
+/** Of one batch. What decodes them makes of a few bytes far more of memory, and compression makes those bytes of none. */
+const MOST_RECORDS = 1_000_000;
+const MOST_HEADERS = 1_000_000;
 const NO_HEADERS: LogRecord['headers'] = Object.freeze([]);
 
 /** The header of a batch; its records are still encoded and maybe compressed. */
@@ -42,6 +45,9 @@ export interface RecordBatch {
 export class RecordFormatError extends Error {
   override readonly name = 'RecordFormatError';
 }
+
+/** The batch is sound as far as we know, and too much for our memory. */
+export class BatchTooLargeError extends RecordFormatError {}
 
 /**
  * The batches of a partition's record set. A batch cut off at the end is left out: brokers fill an answer up to its
@@ -95,9 +101,10 @@ function readHeader(bytes: Buffer, at: number, end: number): RecordBatch {
  * @param bytes the batch's payload, decompressed
  * @param from records before this offset are passed over
  * @param to records from this offset on are left out
- * @throws RecordFormatError when the records don't fit their batch
+ * @throws RecordFormatError when the records don't fit their batch, BatchTooLargeError when there are too many
  */
 export function decodeRecords(batch: RecordBatch, bytes: Buffer, from: number, to: number): LogRecord[] {
+  if (batch.recordCount > MOST_RECORDS) throw new BatchTooLargeError(`it has more than ${MOST_RECORDS} records`);
   const records: LogRecord[] = [];
   const cursor = new Cursor(bytes);
   for (let index = 0; index < batch.recordCount; index += 1) {
@@ -125,6 +132,8 @@ export function decodeRecords(batch: RecordBatch, bytes: Buffer, from: number, t
 function readHeaders(cursor: Cursor): LogRecord['headers'] {
   const count = cursor.varint();
   if (count === 0) return NO_HEADERS;
+  cursor.headers += count;
+  if (cursor.headers > MOST_HEADERS) throw new BatchTooLargeError(`it has more than ${MOST_HEADERS} headers`);
   const headers: Array<readonly [string, Buffer | null]> = [];
   for (let index = 0; index < count; index += 1) {
     headers.push([cursor.bytes()?.toString('utf8') ?? '', cursor.bytes()]);
@@ -134,6 +143,8 @@ function readHeaders(cursor: Cursor): LogRecord['headers'] {
 
 class Cursor {
   at = 0;
+  /** Of all records so far. */
+  headers = 0;
   readonly #bytes: Buffer;
 
   constructor(bytes: Buffer) {

@@ -1,5 +1,6 @@
 import type { Decoded, EventDecoder } from '../../activities/ports.ts';
 import type { FailureCode } from '../../domain/failures.ts';
+import { unreadBatchProblem } from '../../domain/unread-batch.ts';
 import type { RegistryClient } from './client.ts';
 import { Cursor } from './cursor.ts';
 import { createPlanCache, type PlanOrRejection } from './plan-cache.ts';
@@ -22,7 +23,7 @@ export function createDecoder(
   return {
     decode(value) {
       if (value.length === 0) return rejected(null, 'empty_message', 'the value has no bytes');
-      if (value[0] !== 0) return rejected(null, 'bad_magic_byte', 'the first byte is not 0');
+      if (value[0] !== 0) return withoutMagic(value);
       if (value.length < HEADER_BYTES) return rejected(null, 'undecodable', 'cut off before the end of the schema id');
       const schemaId = value.readInt32BE(1);
       // No registry will ever know it.
@@ -32,6 +33,12 @@ export function createDecoder(
       return plans.load(schemaId).then((loaded) => read(cursor, loaded, value, schemaId));
     },
   };
+}
+
+function withoutMagic(value: Buffer): Decoded {
+  const rejection = unreadBatchProblem(value);
+  if (rejection !== null) return { ok: false, rejection, schemaId: null };
+  return rejected(null, 'bad_magic_byte', 'the first byte is not 0');
 }
 
 function read(cursor: Cursor, plan: PlanOrRejection, value: Buffer, schemaId: number): Decoded {
