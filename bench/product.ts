@@ -8,6 +8,9 @@ const BUILD = fileURLToPath(new URL('../scripts/build.ts', import.meta.url));
 /** What `npm run worker` starts, once it is built. */
 export const WORKER = fileURLToPath(new URL('../dist/workers/worker.js', import.meta.url));
 
+/** What `npm run api` starts, likewise. */
+export const API = fileURLToPath(new URL('../dist/api/server.js', import.meta.url));
+
 /** @throws Error when it can't be built, which the compiler has explained */
 export async function buildProduct(): Promise<void> {
   const build = spawn(process.execPath, [BUILD], { stdio: 'inherit' });

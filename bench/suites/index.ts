@@ -1,6 +1,7 @@
 // All suites, in the order of --help.
 import { columns } from './columns.ts';
 import { cost } from './cost.ts';
+import { flood } from './flood.ts';
 import { latency } from './latency.ts';
 import { quick } from './quick.ts';
 import { scale } from './scale.ts';
@@ -8,4 +9,4 @@ import { soak } from './soak.ts';
 import type { Suite } from './suite.ts';
 import { full, limits, rival, same } from './throughput.ts';
 
-export const SUITES: readonly Suite[] = [quick, rival, limits, same, full, cost, latency, scale, soak, columns];
+export const SUITES: readonly Suite[] = [quick, rival, limits, same, full, cost, latency, scale, soak, columns, flood];
