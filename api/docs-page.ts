@@ -56,8 +56,13 @@ th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.75rem 0.35rem
 nav ul { padding-left: 1.25rem; }
 `;
 
-/** @param origin where the API was reached, for the examples that can be pasted into a shell */
-export function renderDocs(document: Document, origin: string): Fragment {
+/**
+ * Where the API is, in examples that can be pasted into a shell. Whoever asks for the page says by the header `host`
+ * where it was reached, and must not be able to write another place into it.
+ */
+const ORIGIN = '"$CRM_API"';
+
+export function renderDocs(document: Document): Fragment {
   const operations = operationsOf(document);
   const schemas = (document.components?.schemas ?? {}) as Record<string, Schema>;
   const tags = [...new Set(operations.flatMap((operation) => operation.tags ?? []))];
@@ -74,6 +79,7 @@ export function renderDocs(document: Document, origin: string): Fragment {
 <h1>${document.info.title} API</h1>
 <p>${prose(document.info.description)}</p>
 <p>Machine-readable: <a href="/openapi.json">openapi.json</a></p>
+<p>The examples take the address of the API from the shell: <code>export CRM_API=http://127.0.0.1:3000</code></p>
 </header>
 <nav aria-label="Contents">
 <ul>${operations.map((operation) => html`<li><a href="#${anchor(operation)}">${name(operation)}</a>: ${operation.summary}</li>`)}
@@ -83,7 +89,7 @@ export function renderDocs(document: Document, origin: string): Fragment {
 <main>
 ${tags.map(
   (tag) => html`<section><h2>${tag}</h2>
-${operations.filter((operation) => operation.tags?.includes(tag)).map((operation) => article(operation, schemas, origin))}</section>`,
+${operations.filter((operation) => operation.tags?.includes(tag)).map((operation) => article(operation, schemas))}</section>`,
 )}
 <section><h2 id="schemas">Schemas</h2>
 ${Object.entries(schemas).map(
@@ -123,13 +129,13 @@ function anchor({ method, path }: Operation): string {
   return `${method}${path.replaceAll(/[^a-z0-9]+/giu, '-')}`;
 }
 
-function article(operation: Operation, schemas: Record<string, Schema>, origin: string): Fragment {
+function article(operation: Operation, schemas: Record<string, Schema>): Fragment {
   const body = operation.requestBody?.content['application/json']?.schema;
   return html`<article id="${anchor(operation)}">
 <h3>${name(operation)}</h3>
 <p>${prose(operation.description)}</p>
 ${body ? html`<p>Request body: ${typeOf(body)}</p>` : ''}
-<pre tabindex="0">${curl(operation, body && resolved(body, schemas), origin)}</pre>
+<pre tabindex="0">${curl(operation, body && resolved(body, schemas))}</pre>
 <div class="scroll"><table><thead><tr><th>Status</th><th>Meaning</th><th>Body</th></tr></thead><tbody>
 ${Object.entries(operation.responses).map(
   ([status, response]) =>
@@ -144,11 +150,11 @@ function bodyType(content: Content = {}): Fragment[] {
   );
 }
 
-function curl({ method, path }: Operation, body: Schema | undefined, origin: string): string {
+function curl({ method, path }: Operation, body: Schema | undefined): string {
   const verb = method === 'get' ? '' : ` -X ${method.toUpperCase()}`;
   const example = body && exampleOf(body);
   const data = example === undefined ? '' : ` -H 'content-type: application/json' -d '${JSON.stringify(example)}'`;
-  return `curl${verb} ${origin}${path}${data}`;
+  return `curl${verb} ${ORIGIN}${path}${data}`;
 }
 
 function exampleOf(schema: Schema): unknown {

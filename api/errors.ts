@@ -48,6 +48,7 @@ export const PROBLEMS = {
   'identity-unavailable': { status: 503, title: 'The issuer of tokens does not answer' },
   'log-unavailable': { status: 503, title: 'Kafka does not answer' },
   'queue-unavailable': { status: 503, title: 'Redis does not answer' },
+  'audit-unavailable': { status: 503, title: 'The audit log can not be written' },
   'control-unavailable': { status: 503, title: 'Temporal or its workers do not answer' },
 } as const;
 
@@ -98,6 +99,7 @@ export function problem(
   detail: string,
   more?: { errors?: FieldProblem[]; headers?: Record<string, string> },
 ): Response {
+  c.set('problemKind', kind);
   const body: z.infer<typeof ProblemSchema> = {
     ...problemOf(kind, detail, c.req.path, String(c.get('requestId') ?? '')),
     ...(more?.errors && { errors: more.errors }),
@@ -182,6 +184,7 @@ export function createErrorHandler(logger: Logger) {
       );
     }
     if (error instanceof HTTPException) return problemOfException(c, error);
+    if (isGone(error)) return problem(c, 'invalid-request', 'The request ended before its body did.');
     if (isUnstorable(error)) {
       logger.warn('a request holds what PostgreSQL can not store', { requestId, path: c.req.path, error });
       return problem(c, 'invalid-request', 'It holds a character or a number that can not be stored.');
@@ -199,6 +202,11 @@ function again() {
 function isServerTrouble(error: Error): boolean {
   if (error instanceof RegistryUnavailableError) return true;
   return error instanceof WriteError && classifyRefusal(error.code) === 'server';
+}
+
+/** Whoever asked hung up while the body was read: their affair, and nothing for the log of errors. */
+function isGone(error: Error): boolean {
+  return error.message === 'aborted' && 'code' in error && error.code === 'ECONNRESET';
 }
 
 /**

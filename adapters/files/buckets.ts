@@ -123,6 +123,9 @@ function statusOf(error: unknown): number | undefined {
 
 /** What a person must mend, or what may heal by itself; of the server's words only the code is kept. */
 function trouble(what: string, error: unknown): Error {
+  if (error instanceof TypeError && 'code' in error && error.code === 'ERR_INVALID_URL') {
+    return new InvalidFileError(`the storage has no address for ${what}: check the name, and S3_FORCE_PATH_STYLE`);
+  }
   if (error instanceof TypeError) return error; // a mistake of ours, which no wait mends
   const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
   const status = statusOf(error) ?? 0;

@@ -140,8 +140,9 @@ function outside(below: string): InvalidFileError {
   return new InvalidFileError(`${below} lies outside of the folder of BACKFILL_DIR`);
 }
 
+/** A name that is too long is the name of nothing, and links that go round lead to nothing. */
 function isMissing(error: NodeJS.ErrnoException): boolean {
-  return error.code === 'ENOENT' || error.code === 'ENOTDIR';
+  return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(error.code ?? '');
 }
 
 /** What a person must mend, or what may heal by itself. */

@@ -59,6 +59,17 @@ export function exchange(port: number, bytes: Buffer | readonly Buffer[]): Promi
   });
 }
 
+/** Sends the first so many bytes, waits until they are on their way, and closes the connection hard. */
+export function hangUp(port: number, bytes: Buffer, length: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write(bytes.subarray(0, length), () => setImmediate(() => socket.resetAndDestroy()));
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve());
+  });
+}
+
 function parse(raw: string): RawAnswer | null {
   const status = /^HTTP\/1\.1 (\d{3})/u.exec(raw)?.[1];
   if (status === undefined) return null;

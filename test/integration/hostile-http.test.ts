@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type HostileApi, openHostileApi, openNamespace } from '../helpers/hostile-api.ts';
 import {
   BODIES,
+  CUT_OFF,
   ELSEWHERE,
+  ENDLESS,
   FRAMES,
   HEADERS,
   type HostileCase,
@@ -16,7 +18,7 @@ import {
 import { faultsOf } from '../helpers/hostile-checks.ts';
 import { readDocument } from '../helpers/hostile-document.ts';
 import { injectionsOf } from '../helpers/hostile-injections.ts';
-import { exchange } from '../helpers/hostile-socket.ts';
+import { exchange, hangUp, type RawAnswer } from '../helpers/hostile-socket.ts';
 
 let namespace: string;
 beforeAll(async () => {
@@ -31,12 +33,19 @@ async function faultsIn(api: HostileApi, cases: readonly HostileCase[]): Promise
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const answer = await exchange(api.port, next.bytes);
       const shown = answer && next.echo ? { ...answer, body: answer.body.replaceAll(next.echo, '') } : answer;
-      for (const fault of faultsOf(shown, next.statuses)) faults.push(`${next.name}: ${fault}`);
+      for (const fault of faultsOf(shown, next.statuses)) faults.push(`${next.name}: ${fault}${causeOf(api, answer)}`);
       if (answer !== null && answer.answers !== 1) faults.push(`${next.name}: ${answer.answers} answers`);
     }
   };
   await Promise.all(Array.from({ length: 4 }, work));
   return faults;
+}
+
+/** What the log has on an answer of 5xx, for whoever has to mend it. */
+function causeOf({ logger }: HostileApi, answer: RawAnswer | null): string {
+  if (answer === null || answer.status < 500) return '';
+  const line = logger.lines.find(({ fields }) => fields.requestId === answer.headers.get('x-request-id'));
+  return ` (${String(line?.fields.error)})`;
 }
 
 async function mustBeWell(api: HostileApi): Promise<void> {
@@ -62,6 +71,30 @@ describe('hostile requests', () => {
     expect(await faultsIn(api, cases)).toEqual([]);
     await mustBeWell(api);
     expect(api.storageHosts.filter((host) => host !== api.storage)).toEqual([]);
+  });
+
+  it('requests that never end', async () => {
+    const api = await openHostileApi(namespace, { API_REQUEST_TIMEOUT_MS: '1000' });
+    const hanging = ENDLESS.map(async ({ name, bytes, statuses }) => {
+      const faults = faultsOf(await exchange(api.port, bytes), statuses);
+      return faults.map((fault) => `${name}: ${fault}`);
+    });
+    // While they hang, others are served.
+    await mustBeWell(api);
+    expect((await Promise.all(hanging)).flat()).toEqual([]);
+    await mustBeWell(api);
+  });
+
+  it('whoever hangs up within a body', async () => {
+    const api = await openHostileApi(namespace);
+    await Promise.all(Array.from({ length: 20 }, (_, sent) => hangUp(api.port, CUT_OFF, sent * 8)));
+    await mustBeWell(api);
+  });
+
+  it('are at least 260 by hand, each with a name of its own', () => {
+    const all = [BODIES, TYPES, HEADERS, METHODS, PATHS, PLACES, FRAMES, ELSEWHERE, ENDLESS].flat();
+    expect(all.length).toBeGreaterThanOrEqual(260);
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
   });
 
   it('SQL in every parameter and every text of a body', async () => {
