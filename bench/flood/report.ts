@@ -20,6 +20,8 @@ export interface FloodRun {
   apiCpu: number | null;
 }
 
+const ENOUGH = 0.9;
+
 /** By how much a flood may move the p99 of ingestion. */
 export const MOST_RATIO = 1.2;
 
@@ -28,16 +30,25 @@ export interface FloodVerdict {
   ratios: number[];
   /** Good tokens that were refused. */
   lockedOut: number;
+  /** Whether the flood was as large as it was to be, but for a tenth. */
+  floodedEnough: boolean;
   passed: boolean;
 }
 
-/** @param rounds each with one run of each way */
-export function judge(rounds: ReadonlyArray<readonly FloodRun[]>): FloodVerdict {
+/** @param rounds each with one run of each way @param floodRate requests per second that were wanted */
+export function judge(rounds: ReadonlyArray<readonly FloodRun[]>, floodRate: number): FloodVerdict {
   const ratios = rounds.map((runs) => p99Of(runs, 'flooded') / p99Of(runs, 'calm'));
   const lockedOut = rounds
     .flat()
     .reduce((sum, { asked }) => sum + asked.reduce((all, { refused }) => all + refused, 0), 0);
-  return { ratios, lockedOut, passed: spreadOf(ratios).median <= MOST_RATIO && lockedOut === 0 };
+  const floodedEnough = ratesOf(rounds.flat()).every((rate) => rate >= floodRate * ENOUGH);
+  const passed = spreadOf(ratios).median <= MOST_RATIO && lockedOut === 0 && floodedEnough;
+  return { ratios, lockedOut, floodedEnough, passed };
+}
+
+/** Answers per second of each flood. */
+function ratesOf(runs: readonly FloodRun[]): number[] {
+  return runs.flatMap(({ flood }) => (flood === null ? [] : [flood.answered / flood.seconds]));
 }
 
 function p99Of(runs: readonly FloodRun[], way: Way): number {
@@ -47,14 +58,14 @@ function p99Of(runs: readonly FloodRun[], way: Way): number {
 /** Paragraphs and tables, ratios first. */
 export function renderFlood(
   rounds: ReadonlyArray<readonly FloodRun[]>,
-  { ratios, lockedOut, passed }: FloodVerdict,
+  { ratios, lockedOut, floodedEnough, passed }: FloodVerdict,
 ): string[] {
   const { median, min, max } = spreadOf(ratios);
   return [
     `p99 from produce to row visible, flooded / calm: **${median.toFixed(2)}** (median; ${min.toFixed(2)} to ${max.toFixed(2)}); good tokens refused: **${lockedOut}**. ${passed ? 'Passed' : `**Failed**: at most ${MOST_RATIO} and none`}.`,
     latencyTable(rounds.flat()),
     callerTable(rounds.flat()),
-    describeFlood(rounds.flat()),
+    describeFlood(rounds.flat()) + (floodedEnough ? '' : ' **It fell short of what was wanted: measure again.**'),
   ];
 }
 
@@ -84,7 +95,7 @@ function callerTable(runs: readonly FloodRun[]): string {
 
 function describeFlood(runs: readonly FloodRun[]): string {
   const floods = runs.flatMap(({ flood }) => flood ?? []);
-  const rate = spreadOf(floods.map(({ answered, seconds }) => answered / seconds)).median;
+  const rate = spreadOf(ratesOf(runs)).median;
   const total = (status: string) => floods.reduce((sum, { byStatus }) => sum + (byStatus[status] ?? 0), 0);
   const answered = floods.reduce((sum, flood) => sum + flood.answered, 0);
   const cpu = WAYS.map((way) => {

@@ -124,7 +124,7 @@ async function measureAll(environment: Environment, bench: Bench, options: Flood
     rounds.push(runs);
     others.push(share());
   }
-  const verdict = judge(rounds);
+  const verdict = judge(rounds, options.flood);
   await report({ paragraphs: renderFlood(rounds, verdict), versions: environment.versions, others });
   if (!verdict.passed) process.exitCode = 1;
 }
