@@ -61,3 +61,6 @@ export function storedPersonalData(): ReadonlyMap<string, { privacy: Privacy; co
   }
   return found;
 }
+
+/** The names of all personal fields of records. */
+export const PERSONAL_FIELDS: readonly string[] = [...storedPersonalData().keys()];

@@ -15,16 +15,21 @@ const REDACTED = '[redacted]';
 const MOST_DEPTH = 5;
 const MOST_ITEMS = 50;
 const MOST_CHARACTERS = 2_000;
+/** Bounded in each part, so that no text makes it look far ahead or back. */
+const EMAIL = /[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu;
 const MOST_FRAMES = 8;
 
 interface Options {
   /** Whether errors show where they were thrown. */
   frames: boolean;
+  /** Names of fields that hold personal data, as `plainName` has them. */
+  personal: ReadonlySet<string>;
 }
 
-/** Masks credentials in a text and cuts it to a sane length. */
+/** Masks credentials and e-mail addresses in a text and cuts it to a sane length. */
 export function safeText(text: string): string {
-  const masked = maskCredentials(text);
+  // Cut twice: no address is cut in two and shown by half, and no text is searched for long.
+  const masked = maskCredentials(text.slice(0, 2 * MOST_CHARACTERS)).replace(EMAIL, '***@***');
   return masked.length > MOST_CHARACTERS ? `${masked.slice(0, MOST_CHARACTERS)}…` : masked;
 }
 
@@ -37,15 +42,23 @@ function safeRecord(record: object, options: Options, depth: number): Record<str
   return Object.fromEntries(
     Object.entries(record)
       .slice(0, MOST_ITEMS)
-      .map(([key, value]) => [key, isSensitive(key, value) ? REDACTED : safeValue(value, options, depth + 1)]),
+      .map(([key, value]) => [
+        key,
+        isSensitive(key, value, options.personal) ? REDACTED : safeValue(value, options, depth + 1),
+      ]),
   );
 }
 
-function isSensitive(key: string, value: unknown): boolean {
+/** A name as it is compared: without case and separators. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z]/gu, '');
+}
+
+function isSensitive(key: string, value: unknown, personal: ReadonlySet<string>): boolean {
   // Counts and flags under such a name (`rows: 5000`, `tokenExpired: true`) tell nothing of a person.
   if (value === null || typeof value === 'boolean' || typeof value === 'undefined') return false;
-  const plain = key.toLowerCase().replace(/[^a-z]/gu, '');
-  if (SENSITIVE_KEYS.has(plain)) return typeof value !== 'number';
+  const plain = plainName(key);
+  if (SENSITIVE_KEYS.has(plain) || personal.has(plain)) return typeof value !== 'number';
   return SENSITIVE_PARTS.test(plain);
 }
 

@@ -1,7 +1,7 @@
 /** Structured logs: one JSON object a line on standard output. */
 import type { Writable } from 'node:stream';
 import winston from 'winston';
-import { safeFields, safeText } from './log-safety.ts';
+import { plainName, safeFields, safeText } from './log-safety.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -23,15 +23,22 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /**
  * Makes the logger of a process. Fields may hold an Error, which is logged by name, message and code. Values under
- * names of personal data or secrets are replaced, and credentials inside texts masked.
+ * names of personal data or secrets are replaced, and credentials and e-mail addresses inside texts masked.
  * @param service which process this is, such as `worker`
+ * @param personal names of fields that hold personal data, beside those that are known here
  */
-export function createLogger(options: { level: LogLevel; service: string; stream?: Writable }): RootLogger {
+export function createLogger(options: {
+  level: LogLevel;
+  service: string;
+  personal?: readonly string[];
+  stream?: Writable;
+}): RootLogger {
   const stream = options.stream ?? process.stdout;
+  const personal = new Set((options.personal ?? []).map(plainName));
   const logger = winston.createLogger({
     level: options.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
-    format: winston.format.printf((info) => line(info, options.service)),
+    format: winston.format.printf((info) => line(info, options.service, personal)),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
   return {
@@ -61,7 +68,7 @@ function withFields(logger: winston.Logger, context: Fields): Logger {
   };
 }
 
-function line(info: winston.Logform.TransformableInfo, service: string): string {
+function line(info: winston.Logform.TransformableInfo, service: string, personal: ReadonlySet<string>): string {
   const own = {
     timestamp: new Date().toISOString(),
     level: info.level,
@@ -69,5 +76,5 @@ function line(info: winston.Logform.TransformableInfo, service: string): string 
     service,
   };
   // Spread twice: first for the order of the keys, then so that no field can replace one of the line's own.
-  return JSON.stringify({ ...own, ...safeFields(info.fields, { frames: info.level === 'error' }), ...own });
+  return JSON.stringify({ ...own, ...safeFields(info.fields, { frames: info.level === 'error', personal }), ...own });
 }

@@ -1,5 +1,6 @@
 /** What every process does around its work: read the configuration, log, drain on a signal, fail loudly. */
 import { EVENT_TYPES } from '../domain/events.ts';
+import { PERSONAL_FIELDS } from '../domain/pii-columns.ts';
 import { type Config, ConfigError, loadConfig } from '../platform/config.ts';
 import { keepHeapSmall } from '../platform/heap.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
@@ -23,7 +24,7 @@ export interface Work {
 export async function runProcess(service: string, start: (context: Context) => Promise<Work>): Promise<void> {
   keepHeapSmall();
   const config = readConfig();
-  const logger = createLogger({ level: config.log.level, service });
+  const logger = createLogger({ level: config.log.level, service, personal: PERSONAL_FIELDS });
   for (const warning of config.warnings) {
     logger.warn(warning);
   }

@@ -34,7 +34,7 @@ export function createPayloadCodec({ current, all }: KeyRing): PayloadCodec {
     if (key === undefined) {
       throw new Error(`key "${keyId}" of a payload is not configured: add it to TEMPORAL_CODEC_KEYS`);
     }
-    return unpack(decrypt(key.bytes, payload.data ?? new Uint8Array(), placeOf(keyId)));
+    return unpack(decrypt(key.bytes, Buffer.from(payload.data ?? []), placeOf(keyId)));
   }
 
   return {
@@ -55,7 +55,8 @@ function pack({ metadata, data }: Payload): Buffer {
   const head = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const length = Buffer.allocUnsafe(LENGTH_BYTES);
   length.writeUInt32BE(head.length);
-  return Buffer.concat([length, head, data ?? Buffer.alloc(0)]);
+  // Without data it may be an empty array, as protobufjs has it.
+  return Buffer.concat([length, head, Buffer.from(data ?? [])]);
 }
 
 function unpack(packed: Buffer): Payload {

@@ -9,7 +9,8 @@ import {
 } from '../../workflows/contracts.ts';
 import type { IngestionReport, LaneReport } from '../../workflows/control-port.ts';
 
-type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+type RawActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+type PendingActivity = RawActivity & { progress: LaneProgress | null };
 
 /** PENDING_ACTIVITY_STATE_SCHEDULED of Temporal's API: waits for a worker or for its next attempt. */
 const SCHEDULED = 1;
@@ -25,7 +26,7 @@ export async function reportOf(
   codecs: readonly PayloadCodec[],
 ): Promise<IngestionReport> {
   const pending = await Promise.all(
-    (description.raw.pendingActivities ?? []).map((activity) => withHeartbeat(activity, codecs)),
+    (description.raw.pendingActivities ?? []).map((activity) => withProgress(activity, codecs)),
   );
   const lanes = status === null ? lanesOf(pending) : lanesByDeal(status, pending);
   return {
@@ -69,7 +70,7 @@ function idleLane(lane: number): LaneReport {
 
 function runningLane(lane: number, activity: PendingActivity): LaneReport {
   const waiting = activity.state === SCHEDULED;
-  const progress = progressOf(activity);
+  const { progress } = activity;
   return {
     lane,
     partitions: progress?.watermarks.map(({ topic, partition }) => ({ topic, partition })) ?? [],
@@ -81,20 +82,17 @@ function runningLane(lane: number, activity: PendingActivity): LaneReport {
   };
 }
 
-/** What a lane reported, as it was before the codecs; nothing where a key for it is missing here. */
-async function withHeartbeat(activity: PendingActivity, codecs: readonly PayloadCodec[]): Promise<PendingActivity> {
-  let payloads = activity.heartbeatDetails?.payloads ?? [];
+/** What a lane reported; nothing where it is encrypted with a key that is missing here. */
+async function withProgress(activity: RawActivity, codecs: readonly PayloadCodec[]): Promise<PendingActivity> {
   try {
+    let payloads = activity.heartbeatDetails?.payloads ?? [];
     for (const codec of codecs.toReversed()) payloads = await codec.decode(payloads);
+    const [payload] = payloads;
+    const progress = payload ? defaultPayloadConverter.fromPayload<LaneProgress | undefined>(payload) : undefined;
+    return { ...activity, progress: progress ?? null };
   } catch {
-    payloads = [];
+    return { ...activity, progress: null };
   }
-  return { ...activity, heartbeatDetails: { payloads } };
-}
-
-function progressOf({ heartbeatDetails }: PendingActivity): LaneProgress | null {
-  const [payload] = heartbeatDetails?.payloads ?? [];
-  return payload ? (defaultPayloadConverter.fromPayload<LaneProgress | undefined>(payload) ?? null) : null;
 }
 
 function phaseOf(description: WorkflowExecutionDescription): IngestionReport['phase'] {
@@ -131,6 +129,6 @@ function problemOf(
   return failing ? `${failing.activityType?.name} tries again: ${failing.lastFailure?.message}` : null;
 }
 
-function isoTime(time: PendingActivity['nextAttemptScheduleTime']): string | null {
+function isoTime(time: RawActivity['nextAttemptScheduleTime']): string | null {
   return time ? new Date(Number(time.seconds ?? 0) * 1_000 + (time.nanos ?? 0) / 1_000_000).toISOString() : null;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { NativeConnection } from '@temporalio/worker';
 import { createClient } from '../../adapters/temporal/connection.ts';
@@ -12,7 +13,7 @@ export interface Playground {
   namespace: string;
   client: Client;
   /** Workers over fake activities for as long as `test` takes. */
-  withWorkers(fake: { activities: object }, test: () => Promise<void>): Promise<void>;
+  withWorkers(fake: { activities: object; dataConverter?: DataConverter }, test: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +33,7 @@ export async function openPlayground(address: string, identity: string): Promise
   return {
     namespace,
     client,
-    async withWorkers({ activities }, test) {
+    async withWorkers({ activities, dataConverter }, test) {
       const workers = await createIngestionWorkers(connection, {
         namespace,
         identity,
@@ -41,6 +42,7 @@ export async function openPlayground(address: string, identity: string): Promise
         maxLanes: 8,
         maxReplayLanes: 4,
         buildId: null,
+        ...(dataConverter !== undefined && { dataConverter }),
       });
       const running = workers.run();
       try {

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { PERSONAL_FIELDS } from '../../../domain/pii-columns.ts';
 import { createLogger, type Fields, type LogLevel } from '../../../platform/logger.ts';
 
 /** A stream that keeps what is written, and takes its time like a full pipe. */
@@ -149,5 +150,52 @@ describe('odd values', () => {
     expect(line.big).toBe('18446744073709551616');
     expect(line.at).toBe('1970-01-01T00:00:00.000Z');
     expect(JSON.stringify(line).length).toBeLessThan(4_000);
+  });
+});
+
+describe('personal data', () => {
+  const logPersonal = async (fields: Fields) => {
+    const { stream, lines } = slowStream();
+    const logger = createLogger({ level: 'info', service: 'test', personal: PERSONAL_FIELDS, stream });
+    logger.info('x', fields);
+    await logger.close();
+    return lines().join('');
+  };
+
+  it.each(PERSONAL_FIELDS)('of the catalogue is hidden under its name: %s', async (field) => {
+    const column = field.replaceAll(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
+    expect(await logPersonal({ [field]: 'Ada', deep: { [column]: 'Ada' } })).not.toContain('Ada');
+  });
+
+  it('is no reason to hide anything else', async () => {
+    expect(await logPersonal({ topicName: 'crm.leads', step: 'database pool' })).toContain('"topicName":"crm.leads"');
+  });
+
+  it.each([
+    'ada@example.com',
+    'row for <ada.lovelace+crm@mail.example.co.uk>',
+    'Key (email)=(ada@example.com) exists',
+    'jürgen.ada@exämple.de',
+    `${'x'.repeat(1_990)} ada@example.com`,
+    `${'x'.repeat(3_990)} ada@example.com`,
+  ])('is hidden in texts where it is an address: %s', async (text) => {
+    const lines = await logged('info', (logger) => logger.info(text, { reason: text, error: new Error(text) }));
+    expect(JSON.stringify(lines)).not.toContain('ada');
+  });
+
+  it.each(['user@host', 'at 2026-11-29T21:00:00Z', 'lane 1: crm.leads[0,1]', '@ 12.5'])(
+    'is not seen in: %s',
+    async (text) => {
+      const [line] = await logged('info', (logger) => logger.info(text));
+      expect(line?.message).toBe(text);
+    },
+  );
+
+  it('is searched for in texts of any kind without taking long', async () => {
+    const nasty = [`${'a'.repeat(100_000)}@`, '@'.repeat(100_000), `a@${'b.'.repeat(100_000)}`, 'a.'.repeat(100_000)];
+    const lines = await logged('info', (logger) => {
+      for (const text of nasty) logger.info(text);
+    });
+    expect(lines).toHaveLength(nasty.length);
   });
 });
