@@ -13,6 +13,8 @@ interface Settings {
   /** Our own certificate and its key. */
   certificate: string;
   login: string;
+  /** What one logs in with, where that is not a user with a password. */
+  proof?: string;
 }
 
 const SERVERS = {
@@ -55,6 +57,7 @@ const SERVERS = {
     ca: 'TEMPORAL_TLS_CA_FILE',
     certificate: 'TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE',
     login: 'TEMPORAL_API_KEY',
+    proof: 'API key',
   },
 } as const satisfies Record<string, Settings>;
 
@@ -75,11 +78,11 @@ const FAULTS: readonly Fault[] = [
       `${title} does not accept our client certificate, or misses one: see ${certificate}`,
   },
   {
-    sign: /CERT_HAS_EXPIRED|certificate has expired|certificate expired|CertExpired|\bExpired\b/u,
+    sign: /CERT_HAS_EXPIRED|certificate has expired|certificate expired|CertExpired|\bExpired(?:Context)?\b/u,
     sentence: ({ title, ca }) => `the certificate of ${title} has expired: renew it there, or the authority in ${ca}`,
   },
   {
-    sign: /CERT_NOT_YET_VALID|certificate is not yet valid|not valid yet|NotValidYet/u,
+    sign: /CERT_NOT_YET_VALID|certificate is not yet valid|not valid yet|NotValidYet(?:Context)?/u,
     sentence: ({ title, ca }) =>
       `the certificate of ${title} is not valid yet: compare the clocks, and look at the authority in ${ca}`,
   },
@@ -114,15 +117,15 @@ const FAULTS: readonly Fault[] = [
       `${title} does not let this user in like this: see ${login} with its sslmode, ${certificate}, and its pg_hba.conf`,
   },
   {
-    sign: /code=28P01\b|WRONGPASS|KafkaJSSASLAuthenticationError|SASL_AUTHENTICATION_FAILED|UNAUTHENTICATED|\bstatus 401\b/u,
-    sentence: ({ title, login }) => `${title} refuses the user or password: see ${login}`,
+    sign: /code=28P01\b|WRONGPASS|KafkaJSSASLAuthenticationError|SASL_AUTHENTICATION_FAILED|UNAUTHENTICATED|valid authentication credentials|refuses us \(401\)/u,
+    sentence: ({ title, login, proof = 'user or password' }) => `${title} refuses the ${proof}: see ${login}`,
   },
   {
     sign: /NOAUTH/u,
     sentence: ({ title, login }) => `${title} wants a password: see ${login}`,
   },
   {
-    sign: /NOPERM|_AUTHORIZATION_FAILED|PERMISSION_DENIED|\bstatus 403\b/u,
+    sign: /NOPERM|_AUTHORIZATION_FAILED|PERMISSION_DENIED|refuses us \(403\)/u,
     sentence: ({ title, login }) => `${title} lets this user in but not do that: see its permissions, and ${login}`,
   },
 ];
@@ -161,7 +164,8 @@ export function suspectRefusal(server: string, error: unknown): string | null {
   return `${title} closes the connection without an answer: if that goes on, see ${[...settings].join('; ')}`;
 }
 
-const CLOSED = /KafkaJSConnectionClosedError|disconnected before secure TLS connection|code=(?:ECONNRESET|EPIPE)/u;
+const CLOSED =
+  /KafkaJSConnectionClosedError|disconnected before secure TLS connection|code=(?:ECONNRESET|EPIPE)|BrokenPipe|UnexpectedEof|Last error: Failed to connect/u;
 
 const MOST_LINKS = 20;
 

@@ -12,7 +12,7 @@ import type { HealthCheck } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ShutdownStep } from '../platform/shutdown.ts';
-import { explainRefusal } from '../platform/tls-explain.ts';
+import { explainRefusal, suspectRefusal } from '../platform/tls-explain.ts';
 import { startRetryWorker } from './retries.ts';
 import { openServers, type WorkerServers } from './servers.ts';
 import { workflowSource } from './workflow-source.ts';
@@ -94,7 +94,7 @@ async function connect({ temporal }: Config, logger: Logger, stop: AbortSignal):
     try {
       return await connectWorkers(temporal);
     } catch (error) {
-      const reason = explainRefusal('temporal', error);
+      const reason = explainRefusal('temporal', error) ?? suspectRefusal('temporal', error);
       const fields = { address: temporal.address, ...(reason !== null && { reason }), error };
       logger.warn('Temporal can not be reached, trying again', fields);
       await delay(CONNECT_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);

@@ -31,7 +31,7 @@ export async function ping(url: string, options: PingOptions): Promise<number> {
   });
   if (status === 401 || status === 403) {
     throw new RegistryUnavailableError(
-      `${where} refuses us (status ${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`,
+      `${where} refuses us (${status}): check SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD`,
     );
   }
   if (status >= 500) throw new RegistryUnavailableError(`${where} answers with an error (${status})`);

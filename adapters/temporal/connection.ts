@@ -1,6 +1,7 @@
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
+import { explainRefusal, suspectRefusal } from '../../platform/tls-explain.ts';
 
 /** Certificates and keys are PEM texts. */
 export interface TemporalOptions {
@@ -18,7 +19,7 @@ export interface TemporalOptions {
 export function createClient(options: TemporalOptions): Client {
   const { namespace, dataConverter } = options;
   return new Client({
-    connection: Connection.lazy(endpoint(options)),
+    connection: Connection.lazy({ ...endpoint(options), interceptors: [retrying()] }),
     namespace,
     ...(dataConverter !== undefined && { dataConverter }),
   });
@@ -27,6 +28,23 @@ export function createClient(options: TemporalOptions): Client {
 /** The connection that workers share. @throws when Temporal can't be reached */
 export function connectWorkers(options: TemporalOptions): Promise<NativeConnection> {
   return NativeConnection.connect(endpoint(options));
+}
+
+/** Of a connection that is closed unanswered, which may be a refusal or a restart: about a second in all. */
+const MOST_SUSPECT_TRIES = 4;
+
+/** Tries again as the SDK does by default, but not where the frontend does not let us in: that is told at once. */
+function retrying() {
+  const usual = defaultGrpcRetryOptions();
+  return makeGrpcRetryInterceptor({
+    ...usual,
+    retryableDecider(attempt, status) {
+      const failure = new Error(status.details);
+      if (explainRefusal('temporal', failure) !== null) return false;
+      if (attempt >= MOST_SUSPECT_TRIES && suspectRefusal('temporal', failure) !== null) return false;
+      return usual.retryableDecider(attempt, status);
+    },
+  });
 }
 
 function endpoint({ address, tls, apiKey }: TemporalOptions) {

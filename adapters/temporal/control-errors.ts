@@ -32,7 +32,7 @@ export function toControlError(error: unknown, consumerGroup: string): Error {
     return new ControlUnavailableError('no worker answered in time: the request may still take effect, see the status');
   }
   if (error instanceof ServiceError || isGrpcServiceError(error)) {
-    return new ControlUnavailableError(`Temporal can't be asked (${grpcCode(error)})`);
+    return new ControlUnavailableError(`Temporal can't be asked (${grpcCode(error)})`, { cause: error });
   }
   return error instanceof Error ? error : new Error('the Temporal client threw something that is no error');
 }
