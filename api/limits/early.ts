@@ -18,25 +18,28 @@ export interface EarlyDeps {
 export interface Early {
   /** Answers a request that is refused, and returns true; or leaves it alone. */
   refuse(incoming: IncomingMessage, outgoing: ServerResponse): boolean;
-  /** What was decided of a request that was left alone. */
-  passOf(incoming: IncomingMessage): Pass | undefined;
+  /** What was decided of a request that was left alone, taken for one with such a path. */
+  passOf(incoming: IncomingMessage, open: boolean): Pass | undefined;
 }
 
 export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: EarlyDeps): Early {
-  const passes = new WeakMap<IncomingMessage, Pass>();
+  const passes = new WeakMap<IncomingMessage, { pass: Pass; open: boolean }>();
   return {
-    passOf: (incoming) => passes.get(incoming),
+    passOf(incoming, open) {
+      const decided = passes.get(incoming);
+      // A path may be written so that only the application knows what it means.
+      return decided?.open === open ? decided.pass : undefined;
+    },
     refuse(incoming, outgoing) {
       const { url = '/', headers, method } = incoming;
-      // Paths that are written in another way are judged by the application, which knows what they mean.
-      if (!url.startsWith('/api/')) return false;
+      const open = !url.startsWith('/api/');
       const verdict = door.judge({
         network: networkOf(incoming),
         credential: credentialOf(headers.authorization),
-        open: false,
+        open,
       });
       if (typeof verdict !== 'object') {
-        passes.set(incoming, verdict);
+        passes.set(incoming, { pass: verdict, open });
         return false;
       }
       refusals.count(verdict.reason);

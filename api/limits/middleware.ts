@@ -12,8 +12,8 @@ export interface LimitDeps {
   door: Door;
   networkOf: NetworkOf;
   refusals: Refusals;
-  /** What was decided about a request before it came here. */
-  passOf(incoming: IncomingMessage): Pass | undefined;
+  /** What was decided of a request before it came here, taken for one with such a path. */
+  passOf(incoming: IncomingMessage, open: boolean): Pass | undefined;
 }
 
 export interface Limits {
@@ -43,7 +43,7 @@ export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): 
   return {
     async before(c, next) {
       const caller = callerOf(c);
-      let verdict = passOf(c.env.incoming) ?? door.judge(caller);
+      let verdict = passOf(c.env.incoming, caller.open) ?? door.judge(caller);
       if (verdict === 'counted') {
         const counted = await door.countAddress(caller);
         if (counted !== null) {

@@ -12,7 +12,7 @@ import { EVENT_TYPES } from '../../domain/events.ts';
 import { loadConfig } from '../../platform/config.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
-import { required } from '../helpers/database.ts';
+import { createTestDatabase, required } from '../helpers/database.ts';
 import { createMemoryControl } from '../unit/api/app-under-test.ts';
 import { recordingLogger } from '../unit/platform/recording-logger.ts';
 
@@ -161,6 +161,14 @@ describe('bad tokens', () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '0' });
     for (let nth = 0; nth < 50; nth += 1) expect((await api.as('bad')).status).toBe(401);
   });
+
+  it('are refused under every spelling of a path', async () => {
+    const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
+    await flood(api);
+    for (const path of [STATUS, `/x/..${STATUS}`, `/./${STATUS.slice(1)}`, `http://127.0.0.1:${api.port}${STATUS}`]) {
+      expect((await api.as(BAD, { path })).status, path).toBe(429);
+    }
+  });
 });
 
 describe('an identity', () => {
@@ -237,7 +245,9 @@ describe('pages of other sites', () => {
   });
 
   it('of a named origin may ask, and read answers and refusals; no other', async () => {
-    const api = await open({ API_CORS_ORIGINS: 'https://dashboard.example', RATE_LIMIT_ADDRESS_PER_MINUTE: '3' });
+    const { url } = await createTestDatabase(); // what changes something is written down first
+    const cors = { API_CORS_ORIGINS: 'https://dashboard.example', RATE_LIMIT_ADDRESS_PER_MINUTE: '3' };
+    const api = await open({ ...cors, DATABASE_URL: url });
     const allowed = { 'access-control-allow-origin': 'https://dashboard.example' };
     const asked = await api.ask({ method: 'OPTIONS', headers: preflight });
     expect(asked.status).toBe(204);
