@@ -48,9 +48,15 @@ export function columnOf(entity: Entity, field: string): string {
   return field === 'id' ? `${entity}_id` : field.replaceAll(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
 }
 
+interface StoredField {
+  privacy: Exclude<Privacy, 'open'>;
+  /** `table.column` */
+  columns: string[];
+}
+
 /** Where each personal field of a record is stored: table and column, by the names of fields. */
-export function storedPersonalData(): ReadonlyMap<string, { privacy: Privacy; columns: string[] }> {
-  const found = new Map<string, { privacy: Privacy; columns: string[] }>();
+export function storedPersonalData(): ReadonlyMap<string, StoredField> {
+  const found = new Map<string, StoredField>();
   for (const entity of ENTITIES) {
     for (const [field, privacy] of Object.entries<Privacy>(RECORD_CATALOGUE[entity])) {
       if (privacy === 'open') continue;
