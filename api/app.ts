@@ -11,6 +11,7 @@ import { observeRequests } from './observe-requests.ts';
 import { refuseOtherSites } from './other-sites.ts';
 import type { ApiDeps } from './ports.ts';
 import { apiKeyRoutes } from './routes/api-keys.ts';
+import { auditLogRoutes } from './routes/audit-log.ts';
 import { auditRoutes } from './routes/audits.ts';
 import { boardRoutes } from './routes/board.ts';
 import { booksRoutes } from './routes/books.ts';
@@ -77,10 +78,12 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
     }),
   );
   if (deps.corsOrigins.length > 0) app.use('/api/*', allowOrigins(deps.corsOrigins));
+  app.use('/api/*', deps.auditTrail.around);
   app.use('/api/*', refuseOtherSites(deps.corsOrigins));
   app.use(deps.limits.before);
   app.use('/api/*', deps.authenticate);
   app.use('/api/*', deps.limits.after);
+  app.use('/api/*', deps.auditTrail.record);
 
   app.route(INGESTION, controlRoutes(deps));
   app.route(INGESTION, statusRoutes(deps));
@@ -105,6 +108,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route(INGESTION, quotaRoutes(deps));
   app.route(INGESTION, legalHoldRoutes(deps));
   app.route(INGESTION, erasureRoutes(deps));
+  app.route(INGESTION, auditLogRoutes(deps));
   app.route(INGESTION, apiKeyRoutes(deps));
   app.route('/', healthRoutes(deps));
   app.route('/', prometheusRoutes(deps));

@@ -1,5 +1,6 @@
 /** What a route asks of whoever calls it. Every route declares it; a test walks all of them. */
 import type { Context, MiddlewareHandler } from 'hono';
+import { matchedRoutes } from 'hono/route';
 import type { Permission } from '../domain/permissions.ts';
 import { withinScope } from '../platform/scope.ts';
 import type { ApiEnv } from './env.ts';
@@ -26,7 +27,7 @@ export const OPEN = { security: [], 'x-permission': 'none' };
 
 /** Lets a request pass whose principal has the permission and the reach, within the scope of its organizations. */
 export function guard(permission: Permission, reach: Reach): MiddlewareHandler<ApiEnv> {
-  return async (c, next) => {
+  const handler: MiddlewareHandler<ApiEnv> = async (c, next) => {
     needs(c, permission);
     const { organizations } = c.get('principal');
     if (reach === 'installation' && organizations !== null) {
@@ -34,6 +35,16 @@ export function guard(permission: Permission, reach: Reach): MiddlewareHandler<A
     }
     await withinScope({ organizations }, next);
   };
+  GUARDS.set(handler, permission);
+  return handler;
+}
+
+/** Permissions by the handlers that ask for them. */
+const GUARDS = new WeakMap<object, Permission>();
+
+/** The permission of the route that a request is for, known before its turn; null without. */
+export function declaredPermission(c: Context<ApiEnv>): Permission | null {
+  return matchedRoutes(c).flatMap(({ handler }) => GUARDS.get(handler) ?? [])[0] ?? null;
 }
 
 /**

@@ -15,6 +15,7 @@ import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { Quotas } from '../activities/quota-ports.ts';
 import type { Coordinates, RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
+import type { AuditLog } from '../activities/trail-ports.ts';
 import type { ValidationContext } from '../domain/validate.ts';
 import type { Health } from '../platform/health.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -24,6 +25,7 @@ import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import type { ErasureControlPort } from '../workflows/erasure-control-port.ts';
 import type { MaintenanceControlPort } from '../workflows/maintenance-control-port.ts';
+import type { TrailMiddleware } from './audit-trail.ts';
 import type { ApiEnv } from './env.ts';
 import type { Limits } from './limits/middleware.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
@@ -112,6 +114,8 @@ export interface ApiDeps {
   health: Health;
   metrics: Metrics;
   logger: Logger;
+  auditLog: AuditLog;
+  auditTrail: TrailMiddleware;
   /** Every route under /api passes through here; it answers itself or calls the next handler. */
   authenticate: MiddlewareHandler<ApiEnv>;
   /** How much is taken from whom. */

@@ -6,7 +6,10 @@ import { createSuppressionList } from '../activities/suppression.ts';
 import { createKafka } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { localKeys } from '../adapters/keys/index.ts';
+import { createTrailObserver } from '../adapters/observe/audit-trail.ts';
 import { createApiKeys } from '../adapters/postgres/api-keys.ts';
+import { createAuditLog } from '../adapters/postgres/audit-log.ts';
+import { createAuditTrail } from '../adapters/postgres/audit-trail.ts';
 import { createAuditRequests } from '../adapters/postgres/audits.ts';
 import { readBooks } from '../adapters/postgres/books.ts';
 import { chainTotals } from '../adapters/postgres/counters.ts';
@@ -40,6 +43,7 @@ import { createErasureControl } from '../adapters/temporal/erasure-control.ts';
 import { createMaintenanceControl } from '../adapters/temporal/maintenance-control.ts';
 import { createRedriveControl } from '../adapters/temporal/redrive-control.ts';
 import { createReplayControl } from '../adapters/temporal/replay-control.ts';
+import { trailDigest } from '../domain/audit-trail.ts';
 import { createIdentifierHash } from '../domain/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import { forwarded, lazily } from '../platform/lazily.ts';
@@ -83,6 +87,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
     () => createDatabasePool({ ...config.postgres, applicationName: `${config.kafka.clientId}-api`, scoped: true }),
     (opened) => opened.end(),
   );
+  const trailObserver = createTrailObserver(logger.child({ component: 'audit log' }));
   const decoder = withFiles(createEventDecoder(config.registry));
   const files = openFiles(config);
   const dataKeys = createDataKeys(localKeys(config.personalData));
@@ -148,6 +153,11 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       maintenanceControl: createMaintenanceControl(temporal),
       retention: forwarded(async () => createRetentionRules(await guarded(() => pool.get()))),
       quotas: forwarded(async () => createQuotas(await guarded(() => pool.get()))),
+      auditLog: forwarded(async () => createAuditLog(await guarded(() => pool.get()))),
+      auditTrail: createAuditTrail(() => guarded(() => pool.get()), {
+        digest: trailDigest(config.auditLog.key),
+        observer: trailObserver,
+      }),
       apiKeys: forwarded(async () => createApiKeys(await guarded(() => pool.get()))),
       legalHolds: forwarded(async () => createLegalHolds(await guarded(() => pool.get()))),
       erasures: forwarded(async () => createErasureRequests(await guarded(() => pool.get()))),
@@ -162,6 +172,7 @@ export function openApiServers(config: Config, logger: Logger): { servers: ApiSe
       { name: 'storage of files', run: async () => files.close() },
       { name: 'retry queue', run: () => queue.close() },
       { name: 'rate limits', run: () => limiters.close() },
+      { name: 'audit log', run: async () => trailObserver.close() },
       { name: 'database pool', run: () => pool.close() },
     ],
   };

@@ -12,6 +12,7 @@ import type { EventDecoder, LogReader, Store } from '../activities/ports.ts';
 import type { RetryJobs } from '../activities/retry-ports.ts';
 import type { Streams } from '../activities/stream-ports.ts';
 import { NOBODY } from '../activities/suppression.ts';
+import type { AuditLog, AuditTrail } from '../activities/trail-ports.ts';
 import type { KeepRule } from '../domain/late-data.ts';
 import type { Config } from '../platform/config.ts';
 import { createHealth, type HealthCheck } from '../platform/health.ts';
@@ -23,13 +24,16 @@ import type { AuditControlPort } from '../workflows/audit-control-port.ts';
 import type { IngestionSettings } from '../workflows/contracts.ts';
 import type { IngestionControlPort } from '../workflows/control-port.ts';
 import { createApp } from './app.ts';
+import { createTrailMiddleware } from './audit-trail.ts';
 import { createAuthentication } from './auth/index.ts';
+import { createNetworkOf } from './limits/client-address.ts';
 import { createHttpDoor } from './limits/index.ts';
 import type { Limiters } from './limits/limiter.ts';
 import type { ApiDeps, IngestionCounters, RetryQueueDepth } from './ports.ts';
 import type { RedriveDesk } from './redrive-desk.ts';
 import type { ReplayDesk } from './replay-desk.ts';
 import { serve } from './serve.ts';
+import { createUnidentified } from './unidentified.ts';
 
 /** Everything the API asks. Each `ping` resolves when its server answers. */
 export interface ApiServers {
@@ -56,6 +60,8 @@ export interface ApiServers {
   apiKeys: ApiKeys;
   erasures: ApiDeps['erasures'];
   erasureControl: ApiDeps['erasureControl'];
+  auditLog: AuditLog;
+  auditTrail: AuditTrail;
   limiters: Limiters;
   database: { ping(): Promise<unknown> };
   registry: { ping(): Promise<unknown> };
@@ -75,6 +81,8 @@ export async function startApi(
   const rules = ingestRules(config, NOBODY, () => servers.lateRules());
   const health = createHealth({ ...healthChecks(servers, settings.topics), ...authentication.health }, { logger });
   const door = createHttpDoor(config.httpDoor, servers.limiters, { logger, metrics });
+  const networkOf = createNetworkOf(config.httpDoor.trustProxy);
+  const unidentified = createUnidentified(servers.auditTrail, logger);
   const app = createApp({
     control: servers.control,
     settings,
@@ -117,11 +125,25 @@ export async function startApi(
     corsOrigins: config.httpDoor.corsOrigins,
     tls: config.httpDoor.tls !== null,
     authenticate: authentication.authenticate,
+    auditLog: servers.auditLog,
+    auditTrail: createTrailMiddleware({
+      trail: servers.auditTrail,
+      unidentified,
+      addressOf: (c) => (config.auditLog.clientAddresses ? door.addressOf(c.env.incoming) : null),
+      networkOf: (c) => (config.auditLog.clientAddresses ? networkOf(c.env.incoming) : null),
+      logger,
+    }),
   });
   const listening = await serve(app.fetch, config, door, { logger, metrics });
   // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.
   void health.report();
-  return listening;
+  return {
+    ...listening,
+    async close() {
+      await listening.close();
+      await unidentified.close();
+    },
+  };
 }
 
 /** What the configuration says of an ingestion that is started now. */

@@ -114,7 +114,7 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/iu;
 const NAME = /^[\w.:-]{1,255}$/u;
 
 /** Parameters that name things of ours, or organizations. Whatever else a path holds may be about a person. */
-const NAMED: ReadonlySet<string> = new Set(['organizationId', 'table', 'topic', 'schemaId']);
+const NAMED: ReadonlySet<string> = new Set(['organizationId', 'table', 'topic', 'schemaId', 'job', 'change']);
 
 /**
  * A parameter of a path as it is recorded: numbers, UUIDs and the names of things of ours as they are; the first 32

@@ -40,9 +40,12 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
   needs('TEMPORAL_TLS_CERT_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_KEY_FILE');
   needs('TEMPORAL_TLS_KEY_FILE', 'TEMPORAL_TLS', 'TEMPORAL_TLS_CERT_FILE');
   needs('TEMPORAL_API_KEY', 'TEMPORAL_TLS');
-  needs('API_TLS_CERT_FILE', 'API_TLS_KEY_FILE');
-  needs('API_TLS_KEY_FILE', 'API_TLS_CERT_FILE');
-  needs('API_TLS_CLIENT_CA_FILE', 'API_TLS_CERT_FILE', 'API_TLS_KEY_FILE');
+  for (const server of ['API', 'WORKER'] as const) {
+    needs(`${server}_TLS_CERT_FILE`, `${server}_TLS_KEY_FILE`);
+    needs(`${server}_TLS_KEY_FILE`, `${server}_TLS_CERT_FILE`);
+    needs(`${server}_TLS_CLIENT_CA_FILE`, `${server}_TLS_CERT_FILE`, `${server}_TLS_KEY_FILE`);
+    problems.push(...certificateProblems(values, server));
+  }
 
   const { KAFKA_HEARTBEAT_INTERVAL: heartbeat, KAFKA_SESSION_TIMEOUT: session } = values;
   if (heartbeat !== undefined && session !== undefined && heartbeat * 3 > session) {
@@ -57,9 +60,9 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
   problems.push(...tlsProblems(values));
   problems.push(...signingKeyProblems(values.AUDIT_SIGNING_KEY_FILE ?? null));
   problems.push(...erasureKeyProblems(values));
+  problems.push(...chainKeyProblems(values.AUDIT_CHAIN_KEY_FILE ?? null));
   problems.push(...topicProblems(values));
   problems.push(...authProblems(values), ...productionProblems(values));
-  problems.push(...certificateProblems(values));
   const unknown = (values.INGESTION_EVENT_TYPES ?? []).filter((type) => !eventTypes.includes(type));
   if (unknown.length > 0) {
     problems.push(
@@ -104,11 +107,18 @@ function erasureKeyProblems({ ERASURE_KEY_FILE: file = null, ERASURE_KEY: key = 
   return isShort < SHORTEST_KEY ? [`the erasure key is too short; allowed: ${SHORTEST_KEY} characters or more`] : [];
 }
 
-function certificateProblems(values: Partial<Values>): string[] {
-  const { API_TLS_CERT_FILE: certFile, API_TLS_KEY_FILE: keyFile, API_TLS_CLIENT_CA_FILE: clientCaFile } = values;
+function chainKeyProblems(key: string | null): string[] {
+  return key !== null && key.length < SHORTEST_KEY
+    ? [`the key in AUDIT_CHAIN_KEY_FILE is too short; allowed: ${SHORTEST_KEY} characters or more`]
+    : [];
+}
+
+function certificateProblems(values: Partial<Values>, server: 'API' | 'WORKER'): string[] {
+  const [cert, key] = [`${server}_TLS_CERT_FILE`, `${server}_TLS_KEY_FILE`] as const;
+  const { [cert]: certFile, [key]: keyFile, [`${server}_TLS_CLIENT_CA_FILE` as const]: clientCaFile } = values;
   if (!certFile || !keyFile || clientCaFile === undefined) return [];
   return serverTlsProblems({ certFile, keyFile, clientCaFile }, Date.now()).map(
-    (problem) => `API_TLS_CERT_FILE and API_TLS_KEY_FILE: ${problem}`,
+    (problem) => `${cert} and ${key}: ${problem}`,
   );
 }
 

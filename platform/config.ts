@@ -108,6 +108,13 @@ export interface BooksConfig {
   signingKey: string | null;
 }
 
+export interface AuditLogConfig {
+  keepDays: number;
+  /** Of the hashes; null for hashes that everyone can make. */
+  key: string | null;
+  clientAddresses: boolean;
+}
+
 export interface ErasureConfig {
   /** Of the suppression list; null without, and then nobody can be erased. */
   key: string | null;
@@ -179,13 +186,14 @@ export interface Config {
   retries: RetriesConfig;
   redrives: RedrivesConfig;
   books: BooksConfig;
+  auditLog: AuditLogConfig;
   erasure: ErasureConfig;
   personalData: PersonalDataConfig;
   temporal: TemporalConfig;
   ingestion: IngestionConfig;
   replays: { yieldLag: number };
   files: FilesConfig;
-  worker: { maxLanes: number; maxReplayLanes: number; host: string; port: number };
+  worker: { maxLanes: number; maxReplayLanes: number; host: string; port: number; tls: ServerTls | null };
   api: { host: string; port: number; showPersonalData: boolean };
   auth: AuthConfig;
   httpDoor: HttpDoorConfig;
@@ -347,6 +355,11 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       keepJobsSeconds: values.RETRY_KEEP_JOBS_SECONDS,
     },
     books: { foldAfterHours: values.BOOKS_FOLD_AFTER_HOURS, signingKey: values.AUDIT_SIGNING_KEY_FILE },
+    auditLog: {
+      keepDays: values.AUDIT_KEEP_DAYS,
+      key: values.AUDIT_CHAIN_KEY_FILE,
+      clientAddresses: values.AUDIT_CLIENT_ADDRESSES,
+    },
     erasure: { key: values.ERASURE_KEY_FILE ?? values.ERASURE_KEY },
     personalData: { keys: values.DATA_KEYS },
     redrives: { limit: values.REDRIVE_LIMIT, approvalOver: values.REDRIVE_APPROVAL_OVER },
@@ -396,6 +409,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
       maxReplayLanes: values.WORKER_MAX_REPLAY_LANES,
       host: values.WORKER_HOST,
       port: values.WORKER_PORT,
+      tls: serverTls(values, 'WORKER'),
     },
     api: { host: values.API_HOST, port: values.API_PORT, showPersonalData: values.API_SHOW_PERSONAL_DATA },
     httpDoor: {
@@ -405,14 +419,7 @@ function slices(values: Values, eventTypes: readonly string[]): Omit<Config, 'wa
         failed: values.RATE_LIMIT_FAILED_PER_MINUTE,
       },
       trustProxy: values.TRUST_PROXY,
-      tls:
-        values.API_TLS_CERT_FILE !== null && values.API_TLS_KEY_FILE !== null
-          ? {
-              certFile: values.API_TLS_CERT_FILE,
-              keyFile: values.API_TLS_KEY_FILE,
-              clientCaFile: values.API_TLS_CLIENT_CA_FILE,
-            }
-          : null,
+      tls: serverTls(values, 'API'),
       corsOrigins: values.API_CORS_ORIGINS ?? [],
       requestTimeoutMs: values.API_REQUEST_TIMEOUT_MS,
       keepAliveMs: values.API_KEEP_ALIVE_MS,
@@ -427,6 +434,13 @@ function kafkaSsl(values: Values): KafkaConfig['ssl'] {
   const { KAFKA_SSL_CA_FILE: ca, KAFKA_SSL_CERT_FILE: cert, KAFKA_SSL_KEY_FILE: key } = values;
   if (ca === null && cert === null) return true;
   return { ...(ca !== null && { ca }), ...(cert !== null && { cert }), ...(key !== null && { key }) };
+}
+
+function serverTls(values: Values, server: 'API' | 'WORKER'): ServerTls | null {
+  const certFile = values[`${server}_TLS_CERT_FILE`];
+  const keyFile = values[`${server}_TLS_KEY_FILE`];
+  if (certFile === null || keyFile === null) return null;
+  return { certFile, keyFile, clientCaFile: values[`${server}_TLS_CLIENT_CA_FILE`] };
 }
 
 function deepFreeze<T extends object>(value: T): T {

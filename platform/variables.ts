@@ -269,6 +269,20 @@ const books = {
   ),
 };
 
+const auditLog = {
+  AUDIT_KEEP_DAYS: variable(
+    integer(30, 36_500, 'days'),
+    '2190',
+    'How long entries of the audit log are kept; they leave in whole months. Six years is what HIPAA asks of its documentation.',
+  ),
+  AUDIT_CHAIN_KEY_FILE: variable(
+    secretFile,
+    null,
+    'File with the key of the hashes in the audit log, 32 characters or more; `openssl rand -base64 32` makes one. The same for the API and the workers. Without it, whoever may write to the tables can make the log anew.',
+  ),
+  AUDIT_CLIENT_ADDRESSES: variable(bool, 'true', 'Whether the audit log has the addresses that requests came from.'),
+};
+
 const erasure = {
   ERASURE_KEY_FILE: variable(
     secretFile,
@@ -448,6 +462,17 @@ const httpDoor = {
     null,
     'Authority that client certificates must be from; with it no connection is taken without one.',
   ),
+  WORKER_TLS_CERT_FILE: variable(
+    watchedPemFile,
+    null,
+    "The same for the worker's metrics and health: certificate with its chain.",
+  ),
+  WORKER_TLS_KEY_FILE: variable(watchedPemFile, null, 'Key of that certificate.'),
+  WORKER_TLS_CLIENT_CA_FILE: variable(
+    watchedPemFile,
+    null,
+    'Authority that client certificates must be from, such as that of the scraper.',
+  ),
   API_CORS_ORIGINS: variable(
     originList,
     null,
@@ -522,6 +547,7 @@ export const VARIABLE_GROUPS = {
   Replays: replays,
   Files: files,
   Books: books,
+  'Audit log': auditLog,
   Erasure: erasure,
   'Personal data': personalData,
   Temporal: temporal,
@@ -543,6 +569,7 @@ export const VARIABLES = {
   ...replays,
   ...files,
   ...books,
+  ...auditLog,
   ...erasure,
   ...personalData,
   ...temporal,

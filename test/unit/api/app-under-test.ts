@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import type { Quota } from '../../../activities/quota-ports.ts';
 import type { Stream } from '../../../activities/stream-ports.ts';
 import { createApp } from '../../../api/app.ts';
+import { createTrailMiddleware } from '../../../api/audit-trail.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
 import { allowEveryone } from '../../../api/principal.ts';
 import { quarantineBefore } from '../../../domain/late-data.ts';
@@ -213,6 +214,14 @@ export function createTestApp(overrides: Partial<ApiDeps> = {}) {
     logger,
     authenticate: allowEveryone(false),
     limits: NO_LIMITS,
+    auditLog: { list: async () => [] },
+    auditTrail: createTrailMiddleware({
+      trail: { append: async () => {} },
+      unidentified: { count: () => {} },
+      addressOf: () => null,
+      networkOf: () => null,
+      logger,
+    }),
     corsOrigins: [],
     tls: false,
     ...overrides,
