@@ -4,6 +4,7 @@ import { createKafkaAdmin } from '../../adapters/kafka/admin.ts';
 import { createKafka, type KafkaClient } from '../../adapters/kafka/client.ts';
 import { createPositionMirror } from '../../adapters/kafka/mirror.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
+import { createLaneHarness } from '../helpers/lane-harness.ts';
 import { type Listener, PASSWORD, startTlsBroker, type TlsBroker } from '../helpers/tls-kafka.ts';
 import { configWith, whatIsSaidOf } from '../helpers/tls-product.ts';
 import {
@@ -93,6 +94,8 @@ const NOT_ACCEPTED =
   'Kafka does not accept our client certificate, or misses one: see KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE';
 const WRONG_LOGIN = 'Kafka refuses the user or password: see KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM';
 
+const PATIENTLY = { timeout: 60_000 };
+
 const WRONG_PASSWORD = 'Wrong-pass-of-reader-9';
 
 describe('what keeps us out', () => {
@@ -148,13 +151,45 @@ describe('a topic that access control keeps from us', () => {
     await expect(reader.partitions([topic])).rejects.toThrow(missing);
     const session = openSession(reader, [from(topic)]);
     const read = session.next({ maxRecords: 10, lingerMs: 0, signal: AbortSignal.timeout(60_000) });
-    await expect.poll(() => session.trouble).toBe(missing);
+    await expect.poll(() => session.trouble, PATIENTLY).toBe(missing);
 
     await rules.grantTo('User:reader');
     expect(textsOf(await read)).toEqual(['value 0']);
     expect(session.trouble).toBeNull();
   });
 });
+
+describe('a lane whose right to read a topic is taken away', () => {
+  it('waits, says what is missing, charges no event, and goes on when it has the right again', async () => {
+    const boss = kafkaClient(broker.addresses.open);
+    const topic = await newTopic(boss);
+    await produce(boss, numbered(topic, 2));
+    const client = await clientOf({ ...at('saslssl'), ...settings.ssl, ...login('scram-sha-512') });
+    const harness = await createLaneHarness(client);
+    const lane = await harness.startLane([topic]);
+    await caughtUp(harness, lane, topic);
+
+    const rules = await accessRules(boss, topic);
+    await rules.grantTo('User:somebody-else');
+    await produce(boss, numbered(topic, 1));
+    const missing = 'no permission: grant this user the ACLs READ and DESCRIBE on the topic';
+    await expect.poll(() => lane.progress()?.trouble, PATIENTLY).toContain(missing);
+
+    await rules.grantTo('User:reader');
+    await caughtUp(harness, lane, topic);
+    await expect.poll(() => lane.progress()?.trouble, PATIENTLY).toBeNull();
+    expect(await lane.stop()).toMatchObject({ reason: 'cancelled', watermarks: [{ topic, partition: 0, next: 3 }] });
+    expect(harness.incidents).toEqual([]);
+  });
+});
+
+type Harness = Awaited<ReturnType<typeof createLaneHarness>>;
+
+/** Waits until a lane has read all that there is; fails as the lane does. */
+async function caughtUp(harness: Harness, lane: Awaited<ReturnType<Harness['startLane']>>, topic: string) {
+  const failed = lane.ended.then(() => {});
+  await Promise.race([failed, expect.poll(() => harness.lagOf([topic]), PATIENTLY).toBe(0)]);
+}
 
 /** Rules of who may read a topic: with the first of them, all others may no longer. */
 async function accessRules({ kafka }: KafkaClient, topic: string) {
