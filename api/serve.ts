@@ -1,10 +1,9 @@
 /** Opens the API's port, with what the configuration says of it. */
 import type { Config } from '../platform/config.ts';
-import { type Fetch, type Listening, listen } from '../platform/http-server.ts';
+import type { Fetch, Listening } from '../platform/http-server.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
-import { readServerTls } from '../platform/server-tls.ts';
-import { watchServerTls } from '../platform/tls-reload.ts';
+import { listenWith } from '../platform/tls-listen.ts';
 import type { HttpDoor } from './limits/index.ts';
 
 /** One address has at most this part of the connections. */
@@ -21,11 +20,9 @@ export async function serve(
   { logger, metrics }: { logger: Logger; metrics: Metrics },
 ): Promise<Listening> {
   const { tls, requestTimeoutMs, keepAliveMs, maxConnections, trustProxy } = httpDoor;
-  const certificates = tls === null ? null : readServerTls(tls, Date.now());
-  const listening = await listen(fetch, {
+  const options = {
     host: api.host,
     port: api.port,
-    tls: certificates,
     requestTimeoutMs,
     keepAliveMs,
     connections: {
@@ -35,15 +32,14 @@ export async function serve(
     },
     refuse: door.refuse,
     onConnectionRefused: door.connectionRefused,
-  });
-  const watch = tls && certificates && watchServerTls(tls, certificates, listening, { logger, metrics });
+  };
+  const listening = await listenWith(tls, fetch, options, { server: 'api', logger, metrics });
   const host = listening.host.includes(':') ? `[${listening.host}]` : listening.host;
   const url = `${listening.tls ? 'https' : 'http'}://${host}:${listening.port}`;
   logger.info('API listens', { url, docs: `${url}/docs` });
   return {
     ...listening,
     async close() {
-      watch?.close();
       await listening.close();
       door.close();
     },

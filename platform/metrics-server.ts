@@ -2,17 +2,22 @@
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import type { Health } from './health.ts';
-import { type Listening, listen } from './http-server.ts';
+import type { Listening } from './http-server.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import type { ServerTls } from './server-tls.ts';
+import { listenWith } from './tls-listen.ts';
 
 /**
  * Serves GET /metrics (Prometheus), /health (503 when something needed is down) and /health/live.
- * @throws when the port is taken
+ * @throws when the port is taken, or the certificate can't be used
  */
 export function startMetricsServer(
-  options: { host: string; port: number },
-  deps: { registry: Registry; health: Health },
+  { host, port, tls }: { host: string; port: number; tls: ServerTls | null },
+  { health, logger, metrics }: { health: Health; logger: Logger; metrics: Metrics },
 ): Promise<Listening> {
-  return listen(createMetricsApp(deps).fetch, options);
+  const app = createMetricsApp({ registry: metrics.registry, health });
+  return listenWith(tls, app.fetch, { host, port }, { server: 'worker', logger, metrics });
 }
 
 export function createMetricsApp({ registry, health }: { registry: Registry; health: Health }): Hono {

@@ -178,8 +178,9 @@ export function createMetrics() {
       registers,
     }),
     certificateEnds: new Gauge({
-      name: 'crm_api_certificate_ends_timestamp_seconds',
-      help: "When the API's certificate ends, in Unix time; 0 without TLS.",
+      name: 'crm_certificate_ends_timestamp_seconds',
+      help: 'When the certificate of a server of ours ends, in Unix time: api, worker; absent without TLS.',
+      labelNames: ['server'],
       registers,
     }),
     httpRequestSeconds: new Histogram({

@@ -25,31 +25,31 @@ export function watchServerTls(
   files: ServerTls,
   current: TlsMaterial,
   server: Pick<Listening, 'renew'>,
-  { logger, metrics, now = Date.now }: { logger: Logger; metrics: Metrics; now?: () => number },
+  { server: name, logger, metrics }: { server: string; logger: Logger; metrics: Metrics },
 ): TlsWatch {
   let serving = current;
   let refused = '';
   let warnedAt = Number.NEGATIVE_INFINITY;
 
   function judge(): void {
-    metrics.certificateEnds.set(serving.endsAt / 1_000);
-    if (serving.endsAt - now() >= WARN_AHEAD_MS || now() - warnedAt < DAY_MS) return;
-    warnedAt = now();
-    logger.warn("the API's certificate ends soon", { endsAt: new Date(serving.endsAt).toISOString() });
+    metrics.certificateEnds.set({ server: name }, serving.endsAt / 1_000);
+    if (serving.endsAt - Date.now() >= WARN_AHEAD_MS || Date.now() - warnedAt < DAY_MS) return;
+    warnedAt = Date.now();
+    logger.warn('a certificate ends soon', { server: name, endsAt: new Date(serving.endsAt).toISOString() });
   }
 
   function look(): void {
     const held = contentOf(files);
     if (held !== null && held !== refused && held !== joined(serving)) {
       try {
-        serving = readServerTls(files, now());
+        serving = readServerTls(files, Date.now());
         server.renew(serving);
         refused = '';
         warnedAt = Number.NEGATIVE_INFINITY;
-        logger.info("the API's certificate was renewed", { endsAt: new Date(serving.endsAt).toISOString() });
+        logger.info('a certificate was renewed', { server: name, endsAt: new Date(serving.endsAt).toISOString() });
       } catch (error) {
         refused = held;
-        logger.warn('the new certificate is no good and the old one stays', { error });
+        logger.warn('the new certificate is no good and the old one stays', { server: name, error });
       }
     }
     judge();

@@ -7,7 +7,7 @@ import { startIngestionWorker } from './runtime.ts';
 await runProcess('worker', async ({ config, logger, metrics }) => {
   const worker = startIngestionWorker(config, { logger, metrics });
   const health = createHealth(worker.health, { logger });
-  const http = await startMetricsServer(config.worker, { registry: metrics.registry, health });
+  const http = await startMetricsServer(config.worker, { health, logger, metrics });
   logger.info('metrics and health listen', { host: http.host, port: http.port });
   // Not waited for: a server that refuses us is in the log from the start, and not only when somebody asks.
   void health.report();

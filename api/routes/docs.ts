@@ -49,7 +49,16 @@ const page = createRoute({
 });
 
 /** What every guarded route may answer, before it has looked at the request. */
-const GUARDED = problemResponses('unauthorized', 'forbidden', 'rate-limited', 'identity-unavailable');
+const GUARDED = problemResponses(
+  'invalid-request',
+  'unauthorized',
+  'forbidden',
+  'rate-limited',
+  'identity-unavailable',
+);
+
+/** What the others may answer likewise. */
+const UNGUARDED = problemResponses('invalid-request', 'rate-limited');
 
 /** @param app the whole API, whose routes are documented */
 export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
@@ -58,7 +67,7 @@ export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
     scheme: 'bearer',
     description: 'A JWT or an API key; `x-permission` of a route names what it must permit.',
   });
-  const described = () => withGuardedAnswers(app.getOpenAPI31Document(INFO));
+  const described = () => withCommonAnswers(app.getOpenAPI31Document(INFO));
   return createRouter()
     .openapi(document, (c) => c.json<{ openapi: string }, 200>(described(), 200))
     .openapi(page, async (c) => {
@@ -73,15 +82,15 @@ export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>['getOpenAPI31Document']>;
 
-function withGuardedAnswers(document: Document): Document {
+function withCommonAnswers(document: Document): Document {
   const problemOf = (description: string) => ({
     description,
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   });
   for (const path of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(path)) {
-      if (operation['x-reach'] === undefined) continue;
-      for (const [status, { description }] of Object.entries(GUARDED)) {
+      const answers = operation['x-reach'] === undefined ? UNGUARDED : GUARDED;
+      for (const [status, { description }] of Object.entries(answers)) {
         operation.responses[status] ??= problemOf(description);
       }
     }

@@ -15,9 +15,10 @@ async function start(port: number, down = false): Promise<string> {
     if (down) throw new Error('down');
   };
   const server = await startMetricsServer(
-    { host: '127.0.0.1', port },
+    { host: '127.0.0.1', port, tls: null },
     {
-      registry: createMetrics().registry,
+      metrics: createMetrics(),
+      logger: recordingLogger(),
       health: createHealth({ database: { needed: true, check } }, { logger: recordingLogger() }),
     },
   );

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../../platform/config.ts';
+import { createHealth } from '../../../platform/health.ts';
 import { type Listening, listen } from '../../../platform/http-server.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
+import { startMetricsServer } from '../../../platform/metrics-server.ts';
 import { readServerTls, type ServerTls } from '../../../platform/server-tls.ts';
 import { watchServerTls } from '../../../platform/tls-reload.ts';
 import { type Issued, makeAuthority } from '../../helpers/certificates.ts';
@@ -55,10 +57,10 @@ interface Client {
 }
 
 /** @returns the answer and the serial number of the server's certificate. @throws what TLS says */
-function ask(port: number, client: Client = {}): Promise<{ text: string; serial: string }> {
+function ask(port: number, client: Client = {}, path = '/'): Promise<{ text: string; serial: string }> {
   const agent = new Agent({ ca: authority.ca, keepAlive: false, ...client });
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, agent }, (response) => {
+    const asked = request({ host: '127.0.0.1', port, path, agent }, (response) => {
       const { socket } = response;
       const serial = 'getPeerCertificate' in socket ? String(Object(socket).getPeerCertificate().serialNumber) : '';
       let text = '';
@@ -92,12 +94,23 @@ describe('TLS', () => {
   });
 });
 
+it("speaks TLS on the worker's port as well, where its files are set", async () => {
+  const { certFile, keyFile } = files(await issue());
+  const { worker } = loadConfig({ WORKER_PORT: '0', WORKER_TLS_CERT_FILE: certFile, WORKER_TLS_KEY_FILE: keyFile }, []);
+  const [logger, metrics] = [recordingLogger(), createMetrics()];
+  const server = await startMetricsServer(worker, { health: createHealth({}), logger, metrics });
+  open.push(server);
+  expect((await ask(server.port, {}, '/metrics')).text).toMatch(
+    /crm_certificate_ends_timestamp_seconds\{server="worker"\} \d+/u,
+  );
+});
+
 describe('a renewed certificate', () => {
   async function watched(days = 90) {
     const tls = files(await issue(days));
     const { server, material } = await start(tls);
     const [logger, metrics] = [recordingLogger(), createMetrics()];
-    const watch = watchServerTls(tls, material, server, { logger, metrics });
+    const watch = watchServerTls(tls, material, server, { server: 'api', logger, metrics });
     const ends = async () => (await metrics.certificateEnds.get()).values[0]?.value;
     return { port: server.port, watch, logger, ends, endsAt: material.endsAt };
   }
@@ -111,7 +124,7 @@ describe('a renewed certificate', () => {
     watch.close();
     expect((await ask(port)).serial).not.toBe(serial);
     expect(await ends()).toBe(endsAt / 1_000);
-    expect(logger.lines).toMatchObject([{ level: 'info', message: "the API's certificate was renewed" }]);
+    expect(logger.lines).toMatchObject([{ level: 'info', message: 'a certificate was renewed' }]);
   });
 
   it('that is no good leaves the old one, and is told once', async () => {
@@ -135,7 +148,7 @@ describe('a renewed certificate', () => {
     const { watch, logger } = await watched(29);
     watch.look();
     watch.close();
-    expect(logger.lines).toMatchObject([{ level: 'warn', message: "the API's certificate ends soon" }]);
+    expect(logger.lines).toMatchObject([{ level: 'warn', message: 'a certificate ends soon' }]);
     expect((await watched(31)).logger.lines).toEqual([]);
   });
 });
