@@ -286,6 +286,13 @@ function maskFilter(filter: NonNullable<Replay['filter']>, open: boolean): Recor
   };
 }
 
+/** A report without when the first and last record of a range came: they may be another organization's. */
+export function withoutTimes(report: Replay['report']): Replay['report'] {
+  if (report === null) return null;
+  const partitions = report.partitions.map((range) => ({ ...range, firstTimestamp: null, lastTimestamp: null }));
+  return { ...report, partitions };
+}
+
 /** @param now epoch milliseconds */
 export function replayNowView(
   replay: Replay,

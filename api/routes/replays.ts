@@ -21,6 +21,7 @@ import {
   replayOf,
   replayView,
   SpeedSchema,
+  withoutTimes,
 } from './replays-schemas.ts';
 
 const tags = ['Replays'];
@@ -205,7 +206,9 @@ export function replayRoutes({ replays, settings }: Pick<ApiDeps, 'replays' | 's
     })
     .openapi(one, async (c) => {
       const { replay, standing, progress } = await replays.get(c.req.valid('param').id);
-      return c.json(replayNowView(replay, open(c), standing, progress, Date.now()), 200);
+      const { organizations } = c.get('principal');
+      const shown = organizations === null ? replay : { ...replay, report: withoutTimes(replay.report) };
+      return c.json(replayNowView(shown, open(c), standing, progress, Date.now()), 200);
     })
     .openapi(told('pause'), async (c) => c.json(replayView(await replays.pause(c.req.valid('param').id), open(c)), 200))
     .openapi(told('resume'), async (c) =>

@@ -23,6 +23,8 @@ const BY_ID: TenantAnswers = { others: 'unknown', none: 'unknown' };
 const NAMED: TenantAnswers = { others: 'forbidden', none: 'forbidden' };
 
 export const TENANT_ROUTES: ReadonlyMap<string, TenantAnswers> = new Map([
+  ['GET /audit-log', LIST],
+  ['GET /audit-log/export', LIST],
   ['GET /leads/{id}/history', BY_ID],
   ['GET /contacts/{id}/history', BY_ID],
   ['GET /opportunities/{id}/history', BY_ID],

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { bindingOf, isBoundTo, mayKnow } from '../../../activities/job-binding.ts';
+import type { Replay } from '../../../activities/replay-ports.ts';
 import type { JobReport } from '../../../activities/retry-ports.ts';
 import type { ApiDeps } from '../../../api/ports.ts';
 import { isInScope, limited, mustOwn, owns, searched } from '../../../api/tenancy.ts';
 import { ALL_PERMISSIONS } from '../../../domain/permissions.ts';
 import { INSTALLATION, withinScope } from '../../../platform/scope.ts';
+import { NO_TOTALS } from '../../../workflows/contracts.ts';
 import { createTestApp, PREFIX } from './app-under-test.ts';
 import { createMemoryRedrives } from './memory-redrives.ts';
 import { createMemoryReplays } from './memory-replays.ts';
@@ -199,6 +201,22 @@ describe('a replay', () => {
     }
     expect((await ask('*', 'POST /backfills', files)).status).toBe(202);
     expect(replayed.size).toBe(1);
+  });
+
+  it('does not report when records came that may be of others', async () => {
+    const { ask, replayed } = setUp();
+    await ask('org-a', 'POST /replays', RANGES);
+    const [[id, replay]] = [...replayed] as [[string, Replay]];
+    const range = { topic: 'crm.leads', partition: 0, from: 0, to: 9, next: 9, lost: 0, jumpedOver: 0 };
+    const times = { firstTimestamp: '2026-01-01T00:00:00.000Z', lastTimestamp: '2026-01-02T00:00:00.000Z' };
+    const report = {
+      partitions: [{ ...range, counts: NO_TOTALS, ...times }],
+      ...{ totals: NO_TOTALS, lost: 0, failures: [], seconds: 1, offsetsPerSecond: 9, findings: null },
+    };
+    replayed.set(id, { ...replay, report });
+    expect((await ask('*', `GET /replays/${id}`)).body.report).toEqual(report);
+    const partitions = [{ ...range, counts: NO_TOTALS, firstTimestamp: null, lastTimestamp: null }];
+    expect((await ask('org-a', `GET /replays/${id}`)).body.report).toEqual({ ...report, partitions });
   });
 
   it('of others is neither listed nor found nor told anything', async () => {
