@@ -71,18 +71,19 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
         problem(c, 'method-not-allowed', `It takes ${methods.join(', ')}.`, { headers: { allow: methods.join(', ') } }),
     }),
   );
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: (c) => problem(c, 'too-large', `At most ${MAX_BODY_BYTES} bytes are read.`),
-    }),
-  );
   if (deps.corsOrigins.length > 0) app.use('/api/*', allowOrigins(deps.corsOrigins));
   app.use('/api/*', deps.auditTrail.around);
   app.use('/api/*', refuseOtherSites(deps.corsOrigins));
   app.use(deps.limits.before);
   app.use('/api/*', deps.authenticate);
   app.use('/api/*', deps.limits.after);
+  // Reads bodies that come in pieces, so that it is only done for those who are let in.
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => problem(c, 'too-large', `At most ${MAX_BODY_BYTES} bytes are read.`),
+    }),
+  );
   app.use('/api/*', deps.auditTrail.record);
 
   app.route(INGESTION, controlRoutes(deps));
