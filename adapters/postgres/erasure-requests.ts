@@ -40,6 +40,14 @@ export function requestsInUse(connection: CommonQueryMethods, erasure: RunningEr
 /** Of a redrive or a replay `t`. */
 const ENDED = sql.fragment`(t.status NOT IN ('awaiting_approval', 'planning', 'running', 'paused'))`;
 
+/**
+ * That a request `t` may mean the record `r` by its id: one that is limited to another organization means its own record
+ * of that id, and is none of this erasure's business.
+ */
+const MAY_MEAN = sql.fragment`
+  r.organization_id IN ('', COALESCE(t.filter ->> 'organizationId', r.organization_id))
+`;
+
 /** That a replay `t` has the subject among the constants of its mapping of files. */
 function namedByConstants(erasure: RunningErasure): FragmentSqlToken {
   const { erasureId, subject } = erasure;
@@ -50,7 +58,7 @@ function namedByConstants(erasure: RunningErasure): FragmentSqlToken {
       : sql.fragment`(
           EXISTS (
             SELECT 1 FROM analytics.crm_erasure_records r
-            WHERE r.erasure_id = ${erasureId}::uuid AND r.record_id = c.value
+            WHERE r.erasure_id = ${erasureId}::uuid AND r.record_id = c.value AND ${MAY_MEAN}
           )
           OR ${hasAddress(erasure, value)}
         )`;
@@ -106,7 +114,7 @@ function redactionsOf(erasure: RunningErasure): Redaction[] {
   const isRecord = (id: FragmentSqlToken, entity: FragmentSqlToken) => sql.fragment`
     EXISTS (
       SELECT 1 FROM analytics.crm_erasure_records r
-      WHERE r.erasure_id = ${erasureId}::uuid AND r.record_id = ${id} AND ${entity}
+      WHERE r.erasure_id = ${erasureId}::uuid AND r.record_id = ${id} AND ${entity} AND ${MAY_MEAN}
     )
   `;
   const value = sql.fragment`t.fix ->> 'value'`;

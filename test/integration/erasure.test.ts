@@ -219,6 +219,17 @@ describe('requests of people', () => {
     expect(report.notSearched).toEqual(notSearched({ ...LIMITS, requestsInUse: 2 }));
   });
 
+  it('of another organization name their own record by the same id still', async () => {
+    const fix = { field: 'data.leadId', op: 'replace', value: 'l-1' };
+    const filter = { organizationId: 'org-2', entityId: 'l-1' };
+    const { erase, requested } = await withRequests(fix, filter);
+    const report = await erase({ kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: 'org-1' });
+    expect(await requested()).toMatchObject({ value: 'l-1', replayed: filter });
+    expect(sumOf(report, 'redacted')).toBe(0);
+    await erase({ kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: null });
+    expect(await requested()).toMatchObject({ value: 'erased', replayed: { entityId: 'erased' } });
+  });
+
   it('name the organization no more', async () => {
     const fix = { field: 'data.source', op: 'replace', value: 'l-1' };
     const { erase, requested } = await withRequests(fix, { organizationId: 'org-1' });
