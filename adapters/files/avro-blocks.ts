@@ -10,6 +10,8 @@ export const SYNC_BYTES = 16;
 const LARGEST_BLOCK = 64 * 1024 ** 2;
 /** More records than that in one block are damage too: each of them would be a failed event. */
 const MOST_RECORDS = 1_000_000;
+/** However well a block is compressed, an event needs some of its bytes. */
+const MOST_RECORDS_PER_BYTE = 32;
 const LONGEST_VARINT = 10;
 const LONGEST_PREFIX = 2 * LONGEST_VARINT;
 
@@ -115,6 +117,7 @@ function blockAt(bytes: Buffer, start: number, sync: Buffer): Block {
     return available < LONGEST_PREFIX ? { wanted: available + 1, count: 1 } : { damaged: true, count: 1 };
   }
   if (count.value < 1 || count.value > MOST_RECORDS) return { damaged: true, count: 1 };
+  if (count.value > MOST_RECORDS_PER_BYTE * Math.max(size.value, 1)) return { damaged: true, count: 1 };
   if (size.value < 0 || size.value > LARGEST_BLOCK) return { damaged: true, count: count.value };
   const end = size.end + size.value;
   const length = end + SYNC_BYTES - start;

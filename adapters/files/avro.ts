@@ -10,7 +10,7 @@ const MAGIC = Buffer.from('Obj\x01', 'latin1');
 /** Larger heads hold no schema that anybody wrote. In bytes. */
 const LARGEST_HEAD = 4 * 1024 ** 2;
 /** Of one block, uncompressed, in bytes: what is larger would not fit the memory. */
-const LARGEST_UNPACKED = 256 * 1024 ** 2;
+const LARGEST_UNPACKED = 64 * 1024 ** 2;
 
 const UNPACK: Readonly<Record<string, (block: Buffer) => Buffer>> = {
   null: (block) => block,

@@ -1,5 +1,5 @@
 /** The content of files, uncompressed, and what a format says of it. */
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import {
   type CompileAvro,
@@ -17,6 +17,13 @@ import { unzstd } from './zstd.ts';
 /** Of what comes out of decompression at a time, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
+/**
+ * Compressed text has a tenth or a hundredth of its size. What grows by more than this, beyond a size that does no harm,
+ * is made to keep a worker busy.
+ */
+const MOST_GROWTH = 500;
+const HARMLESS_BYTES = 8 * 1024 ** 2;
+
 const UNPACK: Readonly<Record<string, (stored: Readable) => Readable>> = {
   // Failures are those of the result: who reads it gets them.
   '.gz': (stored) => pipeline(stored, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}),
@@ -28,10 +35,34 @@ export function compressionOf(uri: string): string | null {
   return Object.keys(UNPACK).find((ending) => uri.endsWith(ending)) ?? null;
 }
 
-/** Uncompresses what is stored, by the file's name. Destroying the result ends reading. */
+/**
+ * Uncompresses what is stored, by the file's name. Destroying the result ends reading. It fails with InvalidFileError
+ * when it grows without reason.
+ */
 export function unpacked(uri: string, stored: Readable): Readable {
   const ending = compressionOf(uri);
-  return ending === null ? stored : (UNPACK[ending] as (stored: Readable) => Readable)(stored);
+  return ending === null ? stored : limited(stored, UNPACK[ending] as (stored: Readable) => Readable);
+}
+
+function limited(stored: Readable, unpack: (stored: Readable) => Readable): Readable {
+  let taken = 0;
+  async function* counted() {
+    for await (const buffer of stored as AsyncIterable<Buffer>) {
+      taken += buffer.length;
+      yield buffer;
+    }
+  }
+  async function* content() {
+    let made = 0;
+    for await (const buffer of unpack(Readable.from(counted(), { highWaterMark: 1 })) as AsyncIterable<Buffer>) {
+      made += buffer.length;
+      if (made > HARMLESS_BYTES && made > MOST_GROWTH * taken) {
+        throw new InvalidFileError(`it grows to more than ${MOST_GROWTH} times its size when it is uncompressed`);
+      }
+      yield buffer;
+    }
+  }
+  return Readable.from(content(), { highWaterMark: 1 });
 }
 
 /** The buffers of a stream from a byte on. @throws InvalidFileError for damaged compression, else what the place says */

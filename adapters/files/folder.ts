@@ -1,6 +1,6 @@
 /** Files below one folder. A path that leads out of it, by `..` or by a link, is refused. */
 import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, open, readdir, realpath } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { FileUnavailableError, type FoundFile, InvalidFileError } from '../../activities/file-ports.ts';
@@ -40,11 +40,17 @@ export function createFolder(root: string | null): Folder {
   }
 
   async function openFile(uri: string): Promise<FileHandle> {
-    const { real } = await resolve(pathOf(uri));
+    const { top, real } = await resolve(pathOf(uri));
     // A link that is put there between the check and this is not followed.
-    return open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error) => {
+    const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error) => {
       throw unavailable(uri, error);
     });
+    // Nor is one in place of a folder on the way, which the system would have followed.
+    if (!isWithin(top, await placeOf(file, real))) {
+      await file.close();
+      throw outside(uri);
+    }
+    return file;
   }
 
   return {
@@ -88,6 +94,15 @@ export function createFolder(root: string | null): Folder {
     } finally {
       await file.close();
     }
+  }
+}
+
+/** Where an open file really is: Linux tells that of the file itself, elsewhere its path is looked at once more. */
+async function placeOf(file: FileHandle, real: string): Promise<string> {
+  try {
+    return await readlink(`/proc/self/fd/${file.fd}`);
+  } catch {
+    return realpath(real).catch(() => '');
   }
 }
 
