@@ -28,7 +28,7 @@ export async function pruneLedger(session: MaintenanceSession, keepDays: number)
       }
     }
     if (forgotten > 0) {
-      await session.change(sql.unsafe`ANALYZE ${sql.identifier(['analytics', partition])}`);
+      await session.change(sql.unsafe`SELECT analytics.crm_analyze_partition(${partition})`);
     }
   }
 }

@@ -75,30 +75,11 @@ async function drainSpan(session: MaintenanceSession, table: PartitionedTable, s
   session.count('drained', moved[0]?.moved ?? 0);
 }
 
-/** Holds no lock that anybody waits for. The CHECK spares ATTACH a look at each row. */
+/** Holds no lock that anybody waits for. */
 async function copy(session: MaintenanceSession, table: PartitionedTable, span: Span): Promise<void> {
-  const draining = sql.identifier(['analytics', drainingOf(table)]);
-  const fallback = sql.identifier(['analytics', fallbackOf(table)]);
-  const [lower, upper] = [sql.literalValue(span.lower), sql.literalValue(span.upper)];
-  await within(session.connection, COPY, async (transaction) => {
-    await session.change(
-      sql.unsafe`
-        CREATE TABLE ${draining} (
-          LIKE ${sql.identifier(['analytics', table])} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,
-          CONSTRAINT crm_draining_bounds CHECK (event_timestamp >= ${lower} AND event_timestamp < ${upper})
-        )
-      `,
-      transaction,
-    );
-    await session.change(
-      sql.unsafe`
-        INSERT INTO ${draining}
-        SELECT * FROM ${fallback} WHERE event_timestamp >= ${lower} AND event_timestamp < ${upper}
-      `,
-      transaction,
-    );
-  });
-  await session.change(sql.unsafe`ANALYZE ${draining}`);
+  await within(session.connection, COPY, (transaction) =>
+    session.change(sql.unsafe`SELECT analytics.crm_copy_default(${table}, ${span.lower}, ${span.upper})`, transaction),
+  );
 }
 
 async function dropLeftover(session: MaintenanceSession, table: PartitionedTable): Promise<void> {
@@ -106,7 +87,7 @@ async function dropLeftover(session: MaintenanceSession, table: PartitionedTable
     SELECT to_regclass(${`analytics.${drainingOf(table)}`}) IS NOT NULL AS left
   `);
   if (left) {
-    await session.change(sql.unsafe`DROP TABLE IF EXISTS ${sql.identifier(['analytics', drainingOf(table)])}`);
+    await session.change(sql.unsafe`SELECT analytics.crm_drop_draining(${table})`);
   }
 }
 

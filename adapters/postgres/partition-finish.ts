@@ -100,17 +100,14 @@ async function drop(session: MaintenanceSession, retired: Retired, transaction: 
   const others = sql.fragment`SELECT t.* FROM ${table} t WHERE (${isHeld(holds)}) IS NOT TRUE`;
   await noteDeliveries(session, parent, others, transaction);
   if (held > 0) {
-    await copyHeld(session, archivedAs, holds, transaction);
+    const held = sql.array([...holds], 'text');
+    await session.change(sql.unsafe`SELECT analytics.crm_copy_held(${archivedAs}, ${held})`, transaction);
   }
-  await dropTable(session, table, holds, transaction);
+  await dropTable(session, archivedAs, holds, transaction);
   if (held === 0) {
     await settle(session, retired, 'dropped', rows, transaction);
     return { counts: { dropped: 1, droppedRows: rows }, notes: [] };
   }
-  await session.change(
-    sql.unsafe`ALTER TABLE ${nameOf(heldOf(archivedAs))} RENAME TO ${sql.identifier([archivedAs])}`,
-    transaction,
-  );
   await settle(session, retired, 'detached', rows, transaction);
   return {
     counts: { held: 1, droppedRows: rows - held },
@@ -131,36 +128,22 @@ function countRows(
   `);
 }
 
-/** What is held is written anew, so that nothing of the rest is left on the disk. */
-async function copyHeld(
+/**
+ * Whoever places a hold waits for this alone. A copy of what is held, where there is one, takes the table's name.
+ * @throws HoldsChanged
+ */
+async function dropTable(
   session: MaintenanceSession,
   archivedAs: string,
   holds: readonly string[],
   transaction: CommonQueryMethods,
 ): Promise<void> {
-  const [table, kept] = [nameOf(archivedAs), nameOf(heldOf(archivedAs))];
-  await session.change(sql.unsafe`CREATE TABLE ${kept} (LIKE ${table} INCLUDING ALL)`, transaction);
-  await session.change(sql.unsafe`INSERT INTO ${kept} SELECT t.* FROM ${table} t WHERE ${isHeld(holds)}`, transaction);
-}
-
-/**
- * Whoever places a hold waits for this alone. The table's own lock comes first, so that nobody who still reads it has them
- * wait for longer.
- * @throws HoldsChanged
- */
-async function dropTable(
-  session: MaintenanceSession,
-  table: FragmentSqlToken,
-  holds: readonly string[],
-  transaction: CommonQueryMethods,
-): Promise<void> {
-  await session.change(sql.unsafe`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`, transaction);
-  await session.change(sql.unsafe`LOCK TABLE analytics.crm_legal_holds IN SHARE MODE`, transaction);
+  await session.change(sql.unsafe`SELECT analytics.crm_lock_detached(${archivedAs})`, transaction);
   const now = await holdsNow(transaction);
   if (now.join('\n') !== holds.join('\n')) {
     throw new HoldsChanged();
   }
-  await session.change(sql.unsafe`DROP TABLE ${table}`, transaction);
+  await session.change(sql.unsafe`SELECT analytics.crm_drop_detached(${archivedAs})`, transaction);
 }
 
 /** What was counted and copied is not what is held any more. */
@@ -193,4 +176,3 @@ async function settle(
 const isHeld = (holds: readonly string[]) => sql.fragment`t.organization_id = ANY (${texts(holds)})`;
 
 const nameOf = (table: string) => sql.fragment`${sql.identifier(['analytics_archive', table])}`;
-const heldOf = (archivedAs: string) => `${archivedAs}_held`;

@@ -101,7 +101,7 @@ export async function archivePartition(
 ): Promise<string | null> {
   const rows = await within(connection, LEISURELY, (transaction) =>
     transaction.oneFirst(sql.type(z.object({ rows: z.number() }))`
-      SELECT count(*) AS rows FROM ${sql.identifier(['analytics', partition])}
+      SELECT analytics.crm_count_partition(${table}, ${partition}) AS rows
     `),
   );
   return whenUnlocked(AbortSignal.timeout(LEISURELY.lockMs), () =>

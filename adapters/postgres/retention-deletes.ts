@@ -64,7 +64,7 @@ async function deleteRows(session: MaintenanceSession, table: PartitionedTable, 
     }
   }
   if (gone > 0) {
-    await session.change(sql.unsafe`ANALYZE ${sql.identifier(['analytics', expired.partition])}`);
+    await session.change(sql.unsafe`SELECT analytics.crm_analyze_partition(${expired.partition})`);
   }
 }
 

@@ -20,6 +20,7 @@ import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts'
 import { brokenBooksIn, statusesIn } from './books.ts';
 import { createTestDatabase, required } from './database.ts';
 import { createTestTopics } from './lane-harness.ts';
+import { as } from './logins.ts';
 
 const run = promisify(execFile);
 
@@ -62,7 +63,8 @@ export async function createProduct(
     KAFKA_BROKERS: required('KAFKA_BROKERS'),
     KAFKA_CONSUMER_GROUP_ID: consumerGroup,
     SCHEMA_REGISTRY_URL: required('SCHEMA_REGISTRY_URL'),
-    DATABASE_URL: url,
+    // As an API has it. No process is more than its roles; tests look on as the owner.
+    DATABASE_URL: as('crm_test_api', url),
     REDIS_URL: required('REDIS_URL'),
     // Other tests share the Redis, and their workers would take our jobs.
     RETRY_QUEUE_PREFIX: consumerGroup,
@@ -96,8 +98,9 @@ export async function createProduct(
   function startWorker(extra: Record<string, string> = {}): ChildProcess {
     workers += 1;
     // Port 0: metrics and health of test workers listen wherever there is room.
+    const own = { ...env, WORKER_PORT: '0', ...extra };
     const child = spawn(process.execPath, ['workers/worker.ts'], {
-      env: { ...env, WORKER_PORT: '0', ...extra },
+      env: { ...own, DATABASE_URL: as('crm_test_worker', own.DATABASE_URL) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const log = createWriteStream(join(logs, `worker-${workers}.log`));

@@ -171,9 +171,7 @@ it('tells in a dry run what it would run, in order, and runs none of it', async 
   const { statements } = await step('drain', { dryRun: true });
   expect(statements.map((statement) => statement.split(' ').slice(0, 2).join(' '))).toEqual([
     'INSERT INTO',
-    'CREATE TABLE',
-    'INSERT INTO',
-    'ANALYZE "analytics"."crm_leads_staging_draining"',
+    "SELECT analytics.crm_copy_default('crm_leads_staging',",
     'SELECT analytics.crm_attach_drained(',
   ]);
   expect(statements.at(-1)).toContain(`'crm_leads_staging_draining', '${OLD.toISOString().slice(0, 10)} 00:00:00+00'`);
