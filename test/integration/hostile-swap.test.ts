@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
-import { folderOf, NDJSON } from '../unit/files/folder-harness.ts';
+import { folderOf } from '../unit/files/folder-harness.ts';
 
 const hook = vi.hoisted(() => ({ beforeOpen: async (): Promise<void> => {} }));
 
@@ -22,20 +22,19 @@ afterEach(() => {
   hook.beforeOpen = async () => {};
 });
 
-const SCAN = { chunkBytes: 2 ** 20, onProgress: () => {}, signal: new AbortController().signal };
-
 it('does not lead out of the folder of backfills', async () => {
   const { store, root } = await folderOf({ 'in/a.ndjson': '{"ours":1}\n' });
   const outside = await mkdtemp(path.join(tmpdir(), 'crm-outside-'));
   onTestFinished(() => rm(outside, { recursive: true, force: true }));
   await writeFile(path.join(outside, 'a.ndjson'), '{"secret":1}\n');
-  const file = { uri: 'file:///in/a.ndjson', bytes: 11 };
-  expect(await store.scan(file, NDJSON, SCAN)).toMatchObject({ bytes: 11 });
+  const uri = 'file:///in/a.ndjson';
+  const folder = store.placeOf(uri);
+  expect(await folder.stat(uri)).toMatchObject({ bytes: 11 });
 
   hook.beforeOpen = async () => {
     hook.beforeOpen = async () => {};
     await rename(path.join(root, 'in'), path.join(root, 'away'));
     await symlink(outside, path.join(root, 'in'));
   };
-  await expect(store.scan(file, NDJSON, SCAN)).rejects.toThrow('lies outside');
+  await expect(folder.stat(uri)).rejects.toThrow('lies outside');
 });
