@@ -6,6 +6,7 @@ import type { Batch, Delivery, ParkReason } from '../../activities/ports.ts';
 import { FIRST_RETRY_MS } from '../../domain/backoff.ts';
 import { statusOf } from '../../domain/failures.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
+import type { SealingKey } from './data-keys.ts';
 
 type Numbers = Array<number | null>;
 type Texts = Array<string | null>;
@@ -82,7 +83,7 @@ export interface BatchColumns {
     value: Texts;
     headers: Texts;
     /** The data key of the values, which then hold all of their messages; null: they are as they came. */
-    sealedBy: string | null;
+    sealedBy: SealingKey | null;
   };
   /** Tombstones of each slice: counted, but no rows. */
   tombstones: number[];

@@ -3,7 +3,7 @@
  * by whoever opens. A process asks the keeper of those keys once an hour to wrap, and once for each key to unwrap.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type CommonQueryMethods, sql } from 'slonik';
+import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
 import { type KeyProvider, UnknownKeyError } from '../../platform/key-provider.ts';
@@ -20,6 +20,13 @@ const MOST_KEPT = 10_000;
 /** As sqlstate.ts knows what is no SQLSTATE: trouble of a server, which is waited out and charged to no event. */
 const KEYS_UNAVAILABLE = 'EKEYS';
 
+/** A data key with what is kept of it. */
+export interface SealingKey extends DataKey {
+  /** Of the key that wraps it. */
+  keyId: string;
+  wrapped: Buffer;
+}
+
 export interface Opened {
   /**
    * What was sealed at this place.
@@ -30,12 +37,29 @@ export interface Opened {
 
 export interface DataKeys {
   /**
-   * The key to seal with now, null without configured keys. Use it for one statement and ask again.
+   * The key to seal with now, null without configured keys. Use it for one statement, which has to have `keepingKey` among
+   * its steps, and ask again.
    * @throws WriteError when it can't be kept, or the keeper of keys can't be asked
    */
-  forSealing(connection: CommonQueryMethods): Promise<DataKey | null>;
+  forSealing(connection: CommonQueryMethods): Promise<SealingKey | null>;
   /** The keys of all these. @throws WriteError when they can't be read, or the keeper of keys can't be asked */
   forOpening(connection: CommonQueryMethods, sealed: readonly Buffer[]): Promise<Opened>;
+}
+
+function keepKey({ id, keyId, wrapped }: SealingKey): FragmentSqlToken {
+  return sql.fragment`
+    INSERT INTO analytics.crm_data_keys (data_key_id, key_id, wrapped)
+    VALUES (${id}::uuid, ${keyId}, ${sql.binary(wrapped)})
+    ON CONFLICT (data_key_id) DO NOTHING
+  `;
+}
+
+/**
+ * The step of a statement that sees to it that the key is kept with what it seals: a server that took over may have lost
+ * what was committed last, and would go on with rows whose key is nowhere.
+ */
+export function keepingKey(key: SealingKey | null): FragmentSqlToken {
+  return key === null ? sql.fragment`data_key AS (SELECT 1)` : sql.fragment`data_key AS (${keepKey(key)})`;
 }
 
 const wrappedRow = z.object({ id: z.string(), keyId: z.string(), wrapped: z.instanceof(Buffer) });
@@ -43,22 +67,18 @@ const wrappedRow = z.object({ id: z.string(), keyId: z.string(), wrapped: z.inst
 /** @param provider null seals nothing, and opens nothing either */
 export function createDataKeys(provider: KeyProvider | null): DataKeys {
   const known = new Map<string, DataKey>();
-  let current: { made: Promise<DataKey>; until: number; uses: number } | null = null;
+  let current: { made: Promise<SealingKey>; until: number; uses: number } | null = null;
 
   function remember(key: DataKey): void {
     if (known.size >= MOST_KEPT) known.clear();
     known.set(key.id, key);
   }
 
-  async function make(keys: KeyProvider, connection: CommonQueryMethods): Promise<DataKey> {
-    const key = { id: randomUUID(), bytes: randomBytes(KEY_BYTES) };
-    const { keyId, wrapped } = await asked(() => keys.wrap(key.bytes));
-    await guarded(() =>
-      connection.query(sql.unsafe`
-        INSERT INTO analytics.crm_data_keys (data_key_id, key_id, wrapped)
-        VALUES (${key.id}::uuid, ${keyId}, ${sql.binary(wrapped)})
-      `),
-    );
+  async function make(keys: KeyProvider, connection: CommonQueryMethods): Promise<SealingKey> {
+    const bytes = randomBytes(KEY_BYTES);
+    const key = { id: randomUUID(), bytes, ...(await asked(() => keys.wrap(bytes))) };
+    // By itself first: then no writer waits for another's whole statement because both bring the same key.
+    await guarded(() => connection.query(sql.unsafe`${keepKey(key)}`));
     remember(key);
     return key;
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import type { Change, DeadLetters } from '../../activities/dead-letter-ports.ts';
-import type { DataKeys } from './data-keys.ts';
+import { type DataKeys, keepingKey } from './data-keys.ts';
 import { discardEvents } from './discard.ts';
 import { eventVersion } from './failed-version.ts';
 import { keptCorrection } from './kept-messages.ts';
@@ -19,9 +19,10 @@ export async function correct(
   correction: { event: unknown; by: string } | null,
   version: string | null,
 ): Promise<Change> {
-  const kept =
-    correction === null ? null : keptCorrection(correction.event, failedId, await dataKeys.forSealing(connection));
+  const dataKey = correction === null ? null : await dataKeys.forSealing(connection);
+  const kept = correction === null ? null : keptCorrection(correction.event, failedId, dataKey);
   const changed = await connection.maybeOne(sql.type(changedRow)`
+    WITH ${keepingKey(dataKey)}
     UPDATE analytics.crm_failed_events f
     SET correction = ${kept}::jsonb,
         corrected_by = ${correction?.by ?? null},

@@ -7,7 +7,7 @@ import type { Rejection } from '../../domain/failures.ts';
 import { UnknownKeyError } from '../../platform/key-provider.ts';
 import { type DataKey, SealBrokenError, seal } from '../../platform/sealing.ts';
 import type { BatchColumns } from './batch-columns.ts';
-import type { DataKeys, Opened } from './data-keys.ts';
+import type { DataKeys, Opened, SealingKey } from './data-keys.ts';
 
 type Headers = ReadonlyArray<readonly [name: string, base64: string | null]>;
 
@@ -110,10 +110,10 @@ export function keptCorrection(event: unknown, failedId: number, dataKey: DataKe
 export function sealRejected(
   { rejected, deliveries }: BatchColumns,
   sources: ReadonlyArray<{ sourceId: number; partition: number }>,
-  dataKey: DataKey | null,
+  dataKey: SealingKey | null,
 ): void {
   if (dataKey === null) return;
-  rejected.sealedBy = dataKey.id;
+  rejected.sealedBy = dataKey;
   rejected.ord.forEach((ord, index) => {
     const at = (ord ?? 0) - 1;
     const source = sources[(deliveries.slice[at] ?? 0) - 1];

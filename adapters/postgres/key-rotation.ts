@@ -6,9 +6,8 @@
 import { type DatabasePool, sql } from 'slonik';
 import { z } from 'zod';
 import { type KeyProvider, UnknownKeyError } from '../../platform/key-provider.ts';
-import type { DataKey } from '../../platform/sealing.ts';
 import { bigints, texts } from './column-fragments.ts';
-import type { DataKeys } from './data-keys.ts';
+import { type DataKeys, keepingKey, type SealingKey } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { type KeptRow, keptCorrection, sealMessage } from './kept-messages.ts';
 
@@ -149,12 +148,13 @@ function readableRows(pool: DatabasePool, { after, to, limit }: { after: number;
 async function sealRows(
   pool: DatabasePool,
   rows: ReadonlyArray<z.infer<typeof readableRow>>,
-  dataKey: DataKey,
+  dataKey: SealingKey,
 ): Promise<number> {
   const messages = rows.filter((row) => row.sealedBy === null && (row.key ?? row.value ?? row.headers) !== null);
   const corrections = rows.filter(({ correction }) => correction !== null && typeof correction !== 'string');
   const inBase64 = (row: KeptRow) => sealMessage(row, dataKey).toString('base64');
   const { rowCount: sealedMessages } = await pool.query(sql.unsafe`
+    WITH ${keepingKey(dataKey)}
     UPDATE analytics.crm_failed_events f
     SET value = decode(w.value, 'base64'), key = NULL, headers = NULL, sealed_by = ${dataKey.id}::uuid
     FROM unnest(${bigints(messages.map(({ failedId }) => failedId))}, ${texts(messages.map(inBase64))}) AS w(failed_id, value)
@@ -162,6 +162,7 @@ async function sealRows(
   `);
   const kept = corrections.map(({ correction, failedId }) => keptCorrection(correction, failedId, dataKey));
   const { rowCount: sealedCorrections } = await pool.query(sql.unsafe`
+    WITH ${keepingKey(dataKey)}
     UPDATE analytics.crm_failed_events f
     SET correction = w.correction::jsonb
     FROM unnest(

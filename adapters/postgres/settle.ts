@@ -10,10 +10,9 @@
 import { type DatabasePoolConnection, sql } from 'slonik';
 import { z } from 'zod';
 import type { Settled, Settlement, SettleResult } from '../../activities/failed-ports.ts';
-import type { DataKey } from '../../platform/sealing.ts';
 import { toColumns } from './batch-columns.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
-import { createDataKeys, type DataKeys } from './data-keys.ts';
+import { createDataKeys, type DataKeys, type SealingKey } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { keptCorrection, sealRejected } from './kept-messages.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
@@ -59,7 +58,7 @@ function mayKeep({ deliveries }: Settlement): boolean {
   );
 }
 
-function settleStatement({ runId, cause, suppression, redriveId, deliveries }: Settlement, dataKey: DataKey | null) {
+function settleStatement({ runId, cause, suppression, redriveId, deliveries }: Settlement, dataKey: SealingKey | null) {
   const columns = toColumns({
     slices: [],
     deliveries: deliveries.map(({ outcome, verdict }, index) =>

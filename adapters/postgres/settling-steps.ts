@@ -11,6 +11,7 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
 import { bigints, instants, ints, texts } from './column-fragments.ts';
+import { keepingKey } from './data-keys.ts';
 import { correcting } from './retired-deliveries.ts';
 
 export type MoveCause = 'retry' | 'redrive' | 'enqueue' | 'reread';
@@ -18,13 +19,14 @@ export type MoveCause = 'retry' | 'redrive' | 'enqueue' | 'reread';
 /** Errors that are kept of one event. */
 const ERRORS_KEPT = 20;
 
-/** What is known of the deliveries that are rejected. */
+/** What is known of the deliveries that are rejected, and the key that their messages are sealed with. */
 export function rejectionStep({ rejected }: BatchColumns): FragmentSqlToken {
   return sql.fragment`
+    ${keepingKey(rejected.sealedBy)},
     rejection AS MATERIALIZED (
       SELECT i.ord, i.code, i.sqlstate, i.field,
         to_timestamp(i.next_ms::double precision / 1000) AS next_attempt_at, i.record_ms, i.schema_id, i.key, i.value,
-        i.headers, ${rejected.sealedBy}::uuid AS sealed_by
+        i.headers, ${rejected.sealedBy?.id ?? null}::uuid AS sealed_by
       FROM unnest(
         ${bigints(rejected.ord)}, ${texts(rejected.code)}, ${texts(rejected.sqlstate)}, ${texts(rejected.field)},
         ${bigints(rejected.nextAttempt)}, ${bigints(rejected.recordTimestamp)}, ${ints(rejected.schemaId)},
