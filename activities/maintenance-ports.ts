@@ -1,4 +1,5 @@
 /** What partition maintenance, retention and legal holds need of PostgreSQL and Kafka. */
+import type { TrailDigest } from '../domain/audit-trail.ts';
 import type { MaintenanceStep } from '../workflows/maintenance-contracts.ts';
 
 /** The tables that are partitioned by event time. */
@@ -57,6 +58,8 @@ export interface MaintenanceWork {
   pruneLedger(options: StepOptions & PruneOptions): Promise<StepReport>;
   /** Gives up failed events of which nothing could be told, and removes their bytes. @param options.runId of the books */
   forgetUnreadable(options: StepOptions & PruneOptions & { runId: string }): Promise<StepReport>;
+  /** Makes months of the audit log ahead and drops those past retention. @param options.digest as its writers have it */
+  keepAuditLog(options: StepOptions & PruneOptions & { digest: TrailDigest }): Promise<StepReport>;
   /** Partitions and rows in the DEFAULT partition of each table. */
   measure(): Promise<Array<{ table: PartitionedTable; partitions: number; defaultRows: number }>>;
   /** Topics that ids in the ledger came from. */

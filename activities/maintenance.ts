@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/activity';
+import type { TrailDigest } from '../domain/audit-trail.ts';
 import type {
   MaintenanceConclusion,
   MaintenanceStep,
@@ -25,13 +26,14 @@ export interface MaintenanceDeps {
   /** In days, null for ever. */
   ledgerKeepDays: number | null;
   failedRawKeepDays: number | null;
+  auditLog: { keepDays: number; digest: TrailDigest };
 }
 
 const NOTHING: StepReport = { counts: {}, statements: [], notes: [] };
 
 /** Makes the activities of partition maintenance: quick ones around its steps, and the steps, which take their time. */
 export function createMaintenance(deps: MaintenanceDeps) {
-  const { work, runs, observer, failedRawKeepDays } = deps;
+  const { work, runs, observer, failedRawKeepDays, auditLog } = deps;
 
   const stepOf = (step: MaintenanceStep, act: (options: StepOptions, run: string) => Promise<StepReport>) =>
     withSafeFailures(
@@ -83,6 +85,7 @@ export function createMaintenance(deps: MaintenanceDeps) {
           ? NOTHING
           : work.forgetUnreadable({ ...options, keepDays: failedRawKeepDays, runId }),
       ),
+      maintainAuditLog: stepOf('audit-log', (options) => work.keepAuditLog({ ...options, ...auditLog })),
     },
   };
 }

@@ -25,6 +25,7 @@ import { observeQueueDepth } from '../adapters/observe/retry-observer.ts';
 import { createDataKeys } from '../adapters/postgres/data-keys.ts';
 import { createEventDecoder, createSchemaLookup, pingRegistry } from '../adapters/registry/index.ts';
 import { openRetryQueue } from '../adapters/retries/queue.ts';
+import { trailDigest } from '../domain/audit-trail.ts';
 import { createIdentifierHash } from '../domain/suppression.ts';
 import type { Config } from '../platform/config.ts';
 import type { HealthCheck } from '../platform/health.ts';
@@ -166,6 +167,7 @@ export function openServers(
       maintenance: {
         ...maintenance,
         ...config.maintenance,
+        auditLog: { keepDays: config.auditLog.keepDays, digest: trailDigest(config.auditLog.key) },
         runs: database.maintenance.runs,
         askTopicRetention: (topics) => createKafkaAdmin(kafka).retention(topics),
       },

@@ -8,7 +8,7 @@ export function maintenanceScheduleId(consumerGroup: string): string {
   return `crm-maintenance:${consumerGroup}`;
 }
 
-export type MaintenanceStep = 'ahead' | 'drain' | 'retire' | 'expire' | 'ledger' | 'unreadable';
+export type MaintenanceStep = 'ahead' | 'drain' | 'retire' | 'expire' | 'ledger' | 'unreadable' | 'audit-log';
 
 /** What is asked for; a run of the schedule asks for nothing special. */
 export interface MaintenanceInput {

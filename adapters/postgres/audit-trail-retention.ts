@@ -30,7 +30,9 @@ export async function keepAuditLog(
 ): Promise<void> {
   for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead += 1) {
     await session.change(sql.unsafe`
-      SELECT analytics.crm_audit_log_ensure(date_trunc('month', now(), 'UTC') + ${ahead} * interval '1 month')
+      SELECT analytics.crm_audit_log_ensure(
+        (date_trunc('month', now() AT TIME ZONE 'UTC') + ${ahead} * interval '1 month') AT TIME ZONE 'UTC'
+      )
     `);
   }
   for (const partition of await pastRetention(session.connection, keepDays)) {

@@ -2,6 +2,7 @@
 import { type CommonQueryMethods, type DatabasePool, sql } from 'slonik';
 import { z } from 'zod';
 import { type MaintenanceWork, PARTITIONED } from '../../activities/maintenance-ports.ts';
+import { keepAuditLog } from './audit-trail-retention.ts';
 import { guarded } from './errors.ts';
 import { ledgerTopics, pruneLedger } from './ledger-prune.ts';
 import { whenUnlocked } from './maintenance-patience.ts';
@@ -31,6 +32,7 @@ export function createMaintenanceWork(pool: DatabasePool, { interval, ahead }: M
       }),
     pruneLedger: (options) => alone(pool, options, (session) => pruneLedger(session, options.keepDays)),
     forgetUnreadable: (options) => alone(pool, options, (session) => forgetUnreadable(session, options)),
+    keepAuditLog: (options) => alone(pool, options, (session) => keepAuditLog(session, options)),
     measure: () => guarded(() => measure(pool)),
     ledgerTopics: () => guarded(() => ledgerTopics(pool)),
   };

@@ -43,6 +43,7 @@ const RunSchema = z
       expire: StepSchema.optional(),
       ledger: StepSchema.optional(),
       unreadable: StepSchema.optional(),
+      'audit-log': StepSchema.optional(),
     }),
     reasons: z.array(z.string()).openapi({ description: 'Why steps failed; the others were done all the same.' }),
     requestedBy: z.string().openapi({ description: '`schedule`, or who asked.' }),

@@ -16,6 +16,7 @@ type Steps = Pick<
   | 'maintainExpired'
   | 'maintainLedger'
   | 'maintainUnreadable'
+  | 'maintainAuditLog'
 >;
 
 const time = openTimeSkipping();
@@ -51,6 +52,7 @@ function fakeMaintenance(over: Partial<Steps & Pick<Activities, 'beginMaintenanc
       maintainExpired: step('expire'),
       maintainLedger: step('ledger'),
       maintainUnreadable: step('unreadable'),
+      maintainAuditLog: step('audit-log'),
       ...overSteps,
     } satisfies Steps,
   };
@@ -94,7 +96,7 @@ describe('a maintenance', () => {
   it('does its steps in order and tells what each did, in few events of history', async () => {
     const fake = fakeMaintenance();
     const { result, events } = await maintain(fake, { maintenanceId: 'm', dryRun: true });
-    expect(fake.steps).toEqual(['ahead', 'drain', 'retire', 'expire', 'ledger', 'unreadable']);
+    expect(fake.steps).toEqual(['ahead', 'drain', 'retire', 'expire', 'ledger', 'unreadable', 'audit-log']);
     expect(result).toMatchObject({ ahead: { done: 1 }, unreadable: { done: 1 } });
     expect(fake.concluded).toEqual([{ maintenanceId: 'm', outcome: 'finished', reasons: [] }]);
     expect(events).toBeLessThan(80);
@@ -110,7 +112,7 @@ describe('a maintenance', () => {
     });
     const { result } = await maintain(fake);
     expect(tries).toBe(10);
-    expect(fake.steps).toEqual(['ahead', 'retire', 'expire', 'ledger', 'unreadable']);
+    expect(fake.steps).toEqual(['ahead', 'retire', 'expire', 'ledger', 'unreadable', 'audit-log']);
     expect(fake.concluded).toMatchObject([{ outcome: 'failed', reasons: ['drain: PostgreSQL is away'] }]);
     expect((result as WorkflowFailedError).cause?.message).toBe('maintenance failed: drain: PostgreSQL is away');
   });

@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, it } from 'vitest';
 import { createMaintenance, type MaintenanceDeps } from '../../../activities/maintenance.ts';
 import { MaintenanceBusyError, type StepReport } from '../../../activities/maintenance-ports.ts';
+import { trailDigest } from '../../../domain/audit-trail.ts';
 
 const RUN = { maintenanceId: 'm', dryRun: false, maintenanceWindow: false };
 const NOTHING: StepReport = { counts: {}, statements: [], notes: [] };
@@ -24,6 +25,7 @@ function maintenance(over: Partial<MaintenanceDeps> = {}, drain: () => Promise<S
       deleteExpired: step('expire'),
       pruneLedger: step('ledger'),
       forgetUnreadable: step('unreadable'),
+      keepAuditLog: step('audit-log'),
       measure: async () => [],
       ledgerTopics: async () => ['crm.leads'],
     },
@@ -41,6 +43,7 @@ function maintenance(over: Partial<MaintenanceDeps> = {}, drain: () => Promise<S
     observer: { measured: () => {}, stepped: (name) => observed.push(name), concluded: () => {} },
     ledgerKeepDays: null,
     failedRawKeepDays: null,
+    auditLog: { keepDays: 2_190, digest: trailDigest(null) },
     ...over,
   });
   return { ...activities.steps, done, recorded, observed };
