@@ -325,7 +325,8 @@ export class WriteError extends Error {
   readonly column: string | null;
   /** Whether PostgreSQL says that it was busy with one row, and not with a table. */
   readonly row: boolean;
-  /** @param advice where to look, in safe words; for people who read the message */
+  /** Where people have to look, in safe words; part of the message. */
+  readonly advice: string | null;
   constructor(
     code: string,
     constraint: string | null = null,
@@ -339,6 +340,7 @@ export class WriteError extends Error {
     this.constraint = constraint;
     this.column = column;
     this.row = row;
+    this.advice = advice;
   }
 }
 

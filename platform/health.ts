@@ -31,21 +31,27 @@ export interface Health {
 
 const TIMEOUT_MS = 2_000;
 
-/** Each change of a server between up and down is one log line, there with the whole error. */
+/**
+ * Each change of a server between up and down is one log line, there with the whole error; another one follows when it
+ * turns out that it does not let us in.
+ */
 export function createHealth(
   checks: Readonly<Record<string, HealthCheck>>,
   options: { logger?: Logger; timeoutMs?: number } = {},
 ): Health {
   const { logger, timeoutMs = TIMEOUT_MS } = options;
-  const down = new Set<string>();
+  /** Advice on those that are down; null where there is none. */
+  const down = new Map<string, string | null>();
   let underWay: Promise<HealthReport> | null = null;
 
   function noteChange(server: string, error: unknown): void {
     if (error === null) {
       if (down.delete(server)) logger?.info('server answers again', { server });
-    } else if (!down.has(server)) {
-      down.add(server);
-      const reason = adviceOn(server, error);
+      return;
+    }
+    const reason = adviceOn(server, error);
+    if (!down.has(server) || (reason !== null && reason !== down.get(server))) {
+      down.set(server, reason);
       logger?.warn('server does not answer', { server, ...(reason !== null && { reason }), error });
     }
   }

@@ -100,6 +100,10 @@ const FAULTS: readonly Fault[] = [
       `${title} does not speak TLS there: see ${address}${tls === address ? '' : ` and ${tls}`}`,
   },
   {
+    sign: /NoApplicationProtocol|alert no application protocol/u,
+    sentence: ({ title, address }) => `something else than ${title} answers there: see ${address}`,
+  },
+  {
     sign: /ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version/u,
     sentence: ({ title }) => `${title} speaks only versions of TLS that are too old: it takes 1.2 or newer`,
   },
@@ -140,7 +144,10 @@ const isSecured = (server: string): server is SecuredServer => Object.hasOwn(SER
  */
 export function explainRefusal(server: string, error: unknown): string | null {
   if (!isSecured(server)) return null;
-  const told = [...links(error)].map(signsOf);
+  const chain = [...links(error)];
+  const advice = chain.map(adviceOf).find((found) => found !== null);
+  if (advice) return advice;
+  const told = chain.map(signsOf);
   const fault = FAULTS.find(({ sign }) => told.some((signs) => sign.test(signs)));
   return fault?.sentence(SERVERS[server]) ?? null;
 }
@@ -179,6 +186,11 @@ function* links(error: unknown): Generator<Error> {
     waiting.push(next.cause);
     if (next instanceof AggregateError) waiting.push(...next.errors);
   }
+}
+
+/** What was explained already, before the error was stripped of all that could explain it. */
+function adviceOf(error: Error): string | null {
+  return 'advice' in error && typeof error.advice === 'string' ? error.advice : null;
 }
 
 /** gRPC's numbers for the two refusals. */

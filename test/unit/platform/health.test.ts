@@ -104,6 +104,29 @@ describe('the log', () => {
   });
 });
 
+describe('a server that does not let us in', () => {
+  const code = (value: string) => Object.assign(new Error('of no use'), { code: value });
+  const refused = 'PostgreSQL refuses the user or password: see DATABASE_URL';
+
+  it('is reported with where to look', async () => {
+    const report = await healthOf({ database: failing(code('28P01')) }).report();
+    expect(report.checks.database?.error).toBe(refused);
+  });
+
+  it('is told in the log also when it was down before, once', async () => {
+    const logger = recordingLogger();
+    let error = code('ECONNREFUSED');
+    const database: HealthCheck = { needed: true, check: () => Promise.reject(error) };
+    const health = createHealth({ database }, { logger });
+    await health.report();
+    for (const next of ['28P01', '28P01', 'ECONNREFUSED', '28P01']) {
+      error = code(next);
+      await health.report();
+    }
+    expect(logger.lines.map(({ fields }) => fields.reason)).toEqual([undefined, refused]);
+  });
+});
+
 describe('reasons', () => {
   it.each([
     [

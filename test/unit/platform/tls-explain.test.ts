@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { WriteError } from '../../../activities/ports.ts';
 import { explainCode, explainRefusal, suspectRefusal } from '../../../platform/tls-explain.ts';
 
 const coded = (code: string | number, message = 'of no use') => Object.assign(new Error(message), { code });
@@ -42,6 +43,12 @@ describe('a refusal', () => {
     expect(explainRefusal('registry', behind)).toContain('has expired');
     const several = new AggregateError([coded('ECONNREFUSED'), coded('CERT_HAS_EXPIRED')]);
     expect(explainRefusal('registry', several)).toContain('has expired');
+  });
+
+  it('that was explained before is told in the same words', () => {
+    const stripped = new WriteError('connection_lost', null, null, false, 'see DATABASE_URL');
+    expect(explainRefusal('database', new Error('no answer', { cause: stripped }))).toBe('see DATABASE_URL');
+    expect(explainRefusal('database', new WriteError('connection_lost'))).toBeNull();
   });
 
   it('by our certificate is told before what would be wrong with theirs', () => {
