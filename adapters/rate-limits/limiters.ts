@@ -59,7 +59,6 @@ export function openLimiters({ url, tls = null, prefix, secret }: LimitersOption
       createHmac('sha256', secret).update(`${name}\n${key}`).digest('base64url').slice(0, KEY_LENGTH);
     return {
       quota: perMinute,
-      windowSeconds: WINDOW_SECONDS,
       async take(key: string) {
         const hash = hashed(key);
         if (performance.now() < pausedUntil) return count(inMemory, hash);
@@ -85,7 +84,7 @@ export function openLimiters({ url, tls = null, prefix, secret }: LimitersOption
 /** Counts in this process alone. */
 export function createLocalLimiter(perMinute: number) {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: WINDOW_SECONDS });
-  return { quota: perMinute, windowSeconds: WINDOW_SECONDS, take: (key: string) => count(limiter, key) };
+  return { quota: perMinute, take: (key: string) => count(limiter, key) };
 }
 
 /** The library rejects with the same class for a request too many as it resolves with otherwise. */

@@ -4,6 +4,9 @@ import type { ApiEnv } from '../env.ts';
 
 const DAY_SECONDS = 86_400;
 
+/** Fields of answers that such pages may read. */
+export const EXPOSED = ['etag', 'location', 'ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id'];
+
 /**
  * Lets pages of these origins call the API. Identities come in a header that such a page must set itself, never in
  * cookies, so that credentials stay off.
@@ -13,7 +16,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler<ApiE
     origin: [...origins],
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowHeaders: ['authorization', 'content-type', 'if-match', 'x-operator', 'x-request-id'],
-    exposeHeaders: ['etag', 'ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id', 'location'],
+    exposeHeaders: EXPOSED,
     credentials: false,
     maxAge: DAY_SECONDS,
   });

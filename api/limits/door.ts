@@ -9,6 +9,8 @@ export type RefusalReason = 'address' | 'authentication' | 'identity' | 'open';
 
 export interface Refusal {
   reason: RefusalReason;
+  /** Per minute, that there were more than. */
+  quota: number;
   retryAfterMs: number;
 }
 
@@ -64,6 +66,18 @@ export function createDoor(limiters: Limiters, settings: LimitSettings, now = ()
   const known = createRecent<{ until: number; refusedUntil: number }>(MOST_REMEMBERED);
   const refuted = createRecent<number>(MOST_REMEMBERED);
 
+  const quotas = {
+    identity: settings.identity,
+    address: settings.address,
+    open: settings.address,
+    authentication: settings.failed,
+  } as const satisfies Record<RefusalReason, number>;
+  const refusal = (reason: RefusalReason, retryAfterMs: number): Refusal => ({
+    reason,
+    quota: quotas[reason],
+    retryAfterMs,
+  });
+
   const placeOf = ({ network, open: isOpen }: Caller) => `${isOpen ? 'open' : 'api'} ${network}`;
 
   function keepWaiting(caller: Caller, reason: RefusalReason, { resetMs }: Taken): void {
@@ -77,13 +91,13 @@ export function createDoor(limiters: Limiters, settings: LimitSettings, now = ()
       const identity = known.get(credential);
       if (identity !== undefined && identity.until > at) {
         const left = identity.refusedUntil - at;
-        return left > 0 ? { reason: 'identity', retryAfterMs: left } : 'known';
+        return left > 0 ? refusal('identity', left) : 'known';
       }
     }
     const wait = waiting.get(placeOf(caller));
     if (wait === undefined || wait.until <= at) return 'counted';
     const mayTry = !caller.open && credential !== null && at >= wait.trialAt && (refuted.get(credential) ?? 0) <= at;
-    if (!mayTry) return { reason: wait.reason, retryAfterMs: wait.until - at };
+    if (!mayTry) return refusal(wait.reason, wait.until - at);
     wait.trialAt = at + TRIAL_MS;
     return 'trial';
   }

@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problemOf } from '../errors.ts';
 import type { NetworkOf } from './client-address.ts';
+import { EXPOSED } from './cors.ts';
 import { credentialOf } from './credential.ts';
 import type { Door, Pass } from './door.ts';
-import { detailOf, type Refusals, retryHeaders } from './refusals.ts';
+import { detailOf, type Refusals, refusalHeaders } from './refusals.ts';
 
 export interface EarlyDeps {
   door: Door;
@@ -53,9 +54,8 @@ export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: E
         'cache-control': 'no-store',
         'x-content-type-options': 'nosniff',
         'x-request-id': requestId,
-        ...retryHeaders(verdict),
-        ...(origin !== undefined &&
-          corsOrigins.includes(origin) && { 'access-control-allow-origin': origin, vary: 'origin' }),
+        ...refusalHeaders(verdict),
+        ...corsHeaders(origin, corsOrigins),
         // Nobody reads the body that comes with it.
         ...(method !== 'GET' && method !== 'HEAD' && { connection: 'close' }),
       });
@@ -63,4 +63,10 @@ export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: E
       return true;
     },
   };
+}
+
+function corsHeaders(origin: string | undefined, allowed: readonly string[]) {
+  if (origin === undefined || !allowed.includes(origin)) return {};
+  const exposed = EXPOSED.join(',');
+  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': exposed, vary: 'origin' };
 }

@@ -1,5 +1,8 @@
 /** What counts requests. `adapters/rate-limits` counts them in Redis. */
 
+/** Of all limits. */
+export const WINDOW_SECONDS = 60;
+
 /** What became of one more request. */
 export interface Taken {
   allowed: boolean;
@@ -11,7 +14,6 @@ export interface Taken {
 export interface Limiter {
   /** Most within a window. */
   readonly quota: number;
-  readonly windowSeconds: number;
   /** Counts one more of a key. Never rejects. */
   take(key: string): Promise<Taken>;
 }

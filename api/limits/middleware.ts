@@ -6,7 +6,7 @@ import { problem } from '../errors.ts';
 import type { NetworkOf } from './client-address.ts';
 import { credentialOf } from './credential.ts';
 import type { Caller, Door, Pass, Refusal } from './door.ts';
-import { detailOf, type Refusals, rateLimitHeaders, retryHeaders } from './refusals.ts';
+import { detailOf, type Refusals, rateLimitHeaders, refusalHeaders } from './refusals.ts';
 
 export interface LimitDeps {
   door: Door;
@@ -37,7 +37,7 @@ export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): 
 
   function refuse(c: Context<ApiEnv>, refusal: Refusal): Response {
     refusals.count(refusal.reason);
-    return problem(c, 'rate-limited', detailOf(refusal), { headers: retryHeaders(refusal) });
+    return problem(c, 'rate-limited', detailOf(refusal), { headers: refusalHeaders(refusal) });
   }
 
   return {
@@ -47,9 +47,7 @@ export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): 
       if (verdict === 'counted') {
         const counted = await door.countAddress(caller);
         if (counted !== null) {
-          for (const [name, value] of Object.entries(rateLimitHeaders('address', counted.limiter, counted.taken))) {
-            c.header(name, value);
-          }
+          setHeaders(c, rateLimitHeaders('address', counted.limiter.quota, counted.taken));
           if (!counted.taken.allowed) verdict = door.judge(caller);
         }
       }
@@ -64,11 +62,14 @@ export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): 
       const counted = await door.countIdentity(callerOf(c), `${kind} ${name}`);
       if (counted === null) return next();
       const { taken, limiter } = counted;
-      for (const [header, value] of Object.entries(rateLimitHeaders('identity', limiter, taken))) {
-        c.header(header, value);
-      }
-      if (!taken.allowed) return refuse(c, { reason: 'identity', retryAfterMs: taken.resetMs });
+      const { quota } = limiter;
+      if (!taken.allowed) return refuse(c, { reason: 'identity', quota, retryAfterMs: taken.resetMs });
+      setHeaders(c, rateLimitHeaders('identity', quota, taken));
       return next();
     },
   };
+}
+
+function setHeaders(c: Context<ApiEnv>, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
 }

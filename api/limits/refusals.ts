@@ -2,7 +2,7 @@
 import type { Logger } from '../../platform/logger.ts';
 import type { Metrics } from '../../platform/metrics.ts';
 import type { Refusal, RefusalReason } from './door.ts';
-import type { Limiter, Taken } from './limiter.ts';
+import { type Taken, WINDOW_SECONDS } from './limiter.ts';
 
 type Reason = RefusalReason | 'connections';
 
@@ -48,15 +48,17 @@ export function detailOf({ reason, retryAfterMs }: Refusal): string {
   return `${DETAILS[reason]} Try again in ${seconds(retryAfterMs)} s.`;
 }
 
-export function retryHeaders({ retryAfterMs }: Refusal): { 'retry-after': string } {
-  return { 'retry-after': String(seconds(retryAfterMs)) };
+/** Of an answer 429. */
+export function refusalHeaders({ reason, quota, retryAfterMs }: Refusal) {
+  const taken = { remaining: 0, resetMs: retryAfterMs };
+  return { 'retry-after': String(seconds(retryAfterMs)), ...rateLimitHeaders(reason, quota, taken) };
 }
 
 /** The fields RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), for the limit that a request met. */
-export function rateLimitHeaders(name: string, { quota, windowSeconds }: Limiter, { remaining, resetMs }: Taken) {
+export function rateLimitHeaders(name: string, quota: number, { remaining, resetMs }: Omit<Taken, 'allowed'>) {
   return {
-    'RateLimit-Policy': `"${name}";q=${quota};w=${windowSeconds}`,
-    RateLimit: `"${name}";r=${remaining};t=${seconds(resetMs)}`,
+    'ratelimit-policy': `"${name}";q=${quota};w=${WINDOW_SECONDS}`,
+    ratelimit: `"${name}";r=${remaining};t=${seconds(resetMs)}`,
   };
 }
 

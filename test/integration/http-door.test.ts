@@ -118,6 +118,8 @@ describe('bad tokens', () => {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      'ratelimit-policy': '"authentication";q=5;w=60',
+      ratelimit: `"authentication";r=0;t=${headers['retry-after']}`,
     });
     expect(JSON.parse(body)).toEqual({
       type: '/docs#problem-rate-limited',

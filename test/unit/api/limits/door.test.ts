@@ -29,7 +29,7 @@ describe('failed authentication', () => {
     await fail(STRANGER, 2);
     expect(door.judge(STRANGER)).toBe('counted');
     await fail(STRANGER, 1);
-    expect(door.judge(STRANGER)).toEqual({ reason: 'authentication', retryAfterMs: 60_000 });
+    expect(door.judge(STRANGER)).toEqual({ reason: 'authentication', quota: 2, retryAfterMs: 60_000 });
     expect(door.judge({ ...STRANGER, credential: null })).toMatchObject({ reason: 'authentication' });
     expect(door.judge(ELSEWHERE)).toBe('counted');
   });
@@ -93,7 +93,7 @@ describe('an identity', () => {
       expect((await door.countIdentity(NEWCOMER, 'ann'))?.taken.allowed).toBe(true);
     }
     expect((await door.countIdentity({ ...NEWCOMER, network: 'other' }, 'ann'))?.taken.allowed).toBe(false);
-    expect(door.judge(NEWCOMER)).toEqual({ reason: 'identity', retryAfterMs: 60_000 });
+    expect(door.judge(NEWCOMER)).toEqual({ reason: 'identity', quota: 3, retryAfterMs: 60_000 });
     expect((await door.countIdentity(NEWCOMER, 'bob'))?.taken.allowed).toBe(true);
   });
 
@@ -132,7 +132,7 @@ describe('an address', () => {
     expect(door.judge(probe)).toBe('counted');
     await door.countAddress(probe);
     await door.countAddress(probe);
-    expect(door.judge(probe)).toEqual({ reason: 'open', retryAfterMs: 60_000 });
+    expect(door.judge(probe)).toEqual({ reason: 'open', quota: 1, retryAfterMs: 60_000 });
     expect(Object.fromEntries(counts)).toEqual({ 'address 192.0.2.7': 2, 'local 192.0.2.7': 2 });
   });
 

@@ -5,7 +5,6 @@ export function createMemoryLimiters() {
   const counts = new Map<string, number>();
   const limiter = (name: string, quota: number): Limiter => ({
     quota,
-    windowSeconds: 60,
     async take(key) {
       const count = (counts.get(`${name} ${key}`) ?? 0) + 1;
       counts.set(`${name} ${key}`, count);
