@@ -12,7 +12,7 @@ const INFO = {
     title: 'CRM Ingestion',
     version: '1',
     description:
-      'Starts, stops and watches the ingestion of CRM events from Kafka into PostgreSQL. Errors are problem details (RFC 9457). Every answer carries X-Request-Id; send your own to find a request in the logs.',
+      'Starts, stops and watches the ingestion of CRM events from Kafka into PostgreSQL. Where AUTH_MODE is `jwt`, send a JWT or an API key as `Authorization: Bearer …`. Errors are problem details (RFC 9457). Every answer carries X-Request-Id; send your own to find a request in the logs.',
   },
 };
 

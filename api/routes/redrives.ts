@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Redrive, RedriveRequest } from '../../activities/redrive-ports.ts';
 import { type ApiEnv, createRouter } from '../env.ts';
-import { problemResponses } from '../errors.ts';
+import { ProblemError, problemResponses } from '../errors.ts';
 import { needs, permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import { answer, jsonBody } from '../schemas.ts';
@@ -184,6 +184,10 @@ export function redriveRoutes({ redrives }: Pick<ApiDeps, 'redrives'>) {
       c.json(redriveView(await redrives.cancel(c.req.valid('param').id), open(c)), 200),
     )
     .openapi(told('approve'), async (c) => {
+      if (c.get('principal').kind === 'api-key') {
+        // Whoever made the key could be the one who asked.
+        throw new ProblemError('forbidden', 'It takes a second person; an API key is none.');
+      }
       const { id } = c.req.valid('param');
       const { redrive } = await redrives.get(id);
       if (redrive.action === 'discard') needs(c, 'deadletter:discard');

@@ -162,6 +162,15 @@ describe('API keys', () => {
     }
   });
 
+  it('are no second person', async () => {
+    const { make, as } = await opened();
+    const { key } = await make({ ...BODY, grants: ['operator'], organizations: null });
+    const path = '/redrives/0b5e8c1e-8f3b-4f6e-9d59-4d3f0f0f7c11/approve';
+    const answered = await as(key, { method: 'POST', path });
+    expect(answered.status).toBe(403);
+    expect(answered.text).toContain('second person');
+  });
+
   it('that there are not can not be revoked', async () => {
     const { as, admin } = await opened();
     const path = '/api-keys/0b5e8c1e-8f3b-4f6e-9d59-4d3f0f0f7c11';

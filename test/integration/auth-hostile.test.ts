@@ -286,7 +286,9 @@ describe('the issuer that can not be asked', () => {
   });
 
   it('is trouble of its own, and API keys are taken all the same', async () => {
-    const { as, makeKey, ask } = await openGuardedApi({ AUTH_JWKS_URL: 'http://127.0.0.1:1/keys' });
+    const { as, makeKey, ask, port } = await openGuardedApi({ AUTH_JWKS_URL: 'http://127.0.0.1:1/keys' });
+    const health = await fetch(`http://127.0.0.1:${port}/health`);
+    expect(await health.json()).toMatchObject({ checks: { issuer: { status: 'down', needed: false } } });
     const answered = await as(await cast.ec.token());
     expect(answered.status).toBe(503);
     expect(answered.text).toContain('/docs#problem-identity-unavailable');
