@@ -6,6 +6,7 @@ import type { NetworkOf } from './client-address.ts';
 import { EXPOSED } from './cors.ts';
 import { credentialOf } from './credential.ts';
 import type { Door, Pass } from './door.ts';
+import { isOpen } from './open-paths.ts';
 import { detailOf, type Refusals, refusalHeaders } from './refusals.ts';
 
 export interface EarlyDeps {
@@ -33,7 +34,7 @@ export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: E
     },
     refuse(incoming, outgoing) {
       const { url = '/', headers, method } = incoming;
-      const open = !url.startsWith('/api/');
+      const open = isOpen(url);
       const verdict = door.judge({
         network: networkOf(incoming),
         credential: credentialOf(headers.authorization),

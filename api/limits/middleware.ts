@@ -6,6 +6,7 @@ import { problem } from '../errors.ts';
 import type { NetworkOf } from './client-address.ts';
 import { credentialOf } from './credential.ts';
 import type { Caller, Door, Pass, Refusal } from './door.ts';
+import { isOpen } from './open-paths.ts';
 import { detailOf, type Refusals, rateLimitHeaders, refusalHeaders } from './refusals.ts';
 
 export interface LimitDeps {
@@ -31,7 +32,7 @@ export function createLimits({ door, networkOf, refusals, passOf }: LimitDeps): 
     return {
       network: networkOf(incoming),
       credential: credentialOf(incoming.headers.authorization),
-      open: !c.req.path.startsWith('/api/'),
+      open: isOpen(c.req.path),
     };
   }
 
