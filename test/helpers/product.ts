@@ -11,6 +11,7 @@ import { sql } from 'slonik';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { createLogReader } from '../../adapters/kafka/reader.ts';
+import { dataConverterOf } from '../../adapters/temporal/codec.ts';
 import { createClient } from '../../adapters/temporal/connection.ts';
 import { createIngestionControl } from '../../adapters/temporal/control.ts';
 import { lagOf, readProgress } from '../../scripts/lib/log-progress.ts';
@@ -39,7 +40,10 @@ export async function createProduct(
   const reader = createLogReader(kafka, { maxWaitMs: 500 });
   onTestFinished(() => reader.close());
   const namespace = `test-${randomUUID()}`;
-  const temporal = createClient({ address: required('TEMPORAL_ADDRESS'), namespace, tls: null, apiKey: null });
+  const temporal = createClient({
+    ...{ address: required('TEMPORAL_ADDRESS'), namespace, tls: null, apiKey: null },
+    dataConverter: dataConverterOf(options.env?.TEMPORAL_CODEC_KEYS ?? null),
+  });
   await temporal.connection.workflowService.registerNamespace({
     namespace,
     workflowExecutionRetentionPeriod: { seconds: 86_400 } as never,

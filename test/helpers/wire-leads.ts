@@ -9,7 +9,7 @@ const BASE = Date.UTC(2026, 10, 20, 12);
 export function wireLead(
   schemaId: number,
   eventId: string,
-  over: { timestamp?: number; email?: string; organization?: string; owner?: string } = {},
+  over: { timestamp?: number; email?: string; lastName?: string; organization?: string; owner?: string } = {},
 ): Buffer {
   const organizationId = over.organization ?? 'org-1';
   const body = ENVELOPE.toBuffer({
@@ -20,7 +20,7 @@ export function wireLead(
     data: {
       id: `lead-${eventId}`,
       firstName: 'Ada',
-      lastName: 'Lovelace',
+      lastName: over.lastName ?? 'Lovelace',
       email: over.email ?? 'ada@example.com',
       phone: null,
       company: null,
