@@ -34,20 +34,23 @@ export function createApiKeyCheck(
     (ids) => withinScope(INSTALLATION, () => keys.find(ids)),
     ({ keyId }) => keyId,
   );
-  const kept = new Map<string, { known: KnownApiKey; until: number; touchedAt: number }>();
+  const kept = new Map<string, { known: KnownApiKey; askedAt: number; touchedAt: number }>();
+
+  /** Either way: a clock that is set back must not prolong anything. */
+  const isWithin = (span: number, at: number) => Math.abs(now() - at) < span;
 
   async function find(keyId: string): Promise<KnownApiKey | null> {
     const entry = kept.get(keyId);
-    if (entry !== undefined && entry.until > now()) return entry.known;
+    if (entry !== undefined && isWithin(KEPT_MS, entry.askedAt)) return entry.known;
     const known = await batches.find(keyId);
     if (known === null) kept.delete(keyId);
-    else kept.set(keyId, { known, until: now() + KEPT_MS, touchedAt: entry?.touchedAt ?? Number.NEGATIVE_INFINITY });
+    else kept.set(keyId, { known, askedAt: now(), touchedAt: entry?.touchedAt ?? Number.NEGATIVE_INFINITY });
     return known;
   }
 
   function touch(keyId: string): void {
     const entry = kept.get(keyId);
-    if (entry === undefined || now() - entry.touchedAt < TOUCH_MS) return;
+    if (entry === undefined || isWithin(TOUCH_MS, entry.touchedAt)) return;
     entry.touchedAt = now();
     withinScope(INSTALLATION, () => keys.touch([keyId])).catch((error: unknown) =>
       logger.debug('the use of an API key could not be noted', { keyId, error }),

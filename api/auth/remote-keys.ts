@@ -20,12 +20,12 @@ const MOST_BYTES = 256 * 1024;
 
 interface Options {
   logger: Logger;
-  /** Epoch milliseconds. */
+  /** Milliseconds that only go forward: a clock that is set back must not prolong anything. */
   now?: () => number;
 }
 
 /** @param url https, or http on this machine; the configuration has checked it */
-export function createRemoteKeys(url: string, { logger, now = Date.now }: Options): KeySource {
+export function createRemoteKeys(url: string, { logger, now = () => performance.now() }: Options): KeySource {
   let keys: { set: LocalJWKSet; fetchedAt: number } | null = null;
   let askedAt = Number.NEGATIVE_INFINITY;
   let asking: Promise<void> | null = null;

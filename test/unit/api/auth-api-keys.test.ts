@@ -89,6 +89,14 @@ describe('API keys', () => {
     expect(await check(key)).toMatchObject({ ok: false });
   });
 
+  it('that were revoked are not taken for longer where the clock is set back', async () => {
+    const { check, key, known, clock } = opened();
+    expect(await check(key)).toMatchObject({ ok: true });
+    known.revoked = true;
+    clock.at -= 3_600_000;
+    expect(await check(key)).toMatchObject({ ok: false });
+  });
+
   it('are looked up together, one question at a time', async () => {
     const { check, key, keys } = opened();
     const outcomes = await Promise.all([key, ...Array.from({ length: 2_500 }, () => newApiKey().key)].map(check));

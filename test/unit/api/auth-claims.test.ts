@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClaimError, principalOf } from '../../../api/auth/claims.ts';
 import { permissionsOf } from '../../../domain/permissions.ts';
@@ -103,5 +104,43 @@ describe('names', () => {
     ['the name of an API key', 'key:nightly-export'],
   ])('are refused: %s', (_, sub) => {
     expect(() => of({ sub })).toThrow(new ClaimError('sub'));
+  });
+});
+
+describe('whatever a token claims', () => {
+  const key = fc.constantFrom('sub', 'roles', 'organizations', '__proto__', 'constructor', 'realm_access');
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('*', 'admin', 'org-1', '__proto__', 'key:a'));
+  const { json } = fc.letrec((tie) => ({
+    json: fc.oneof({ maxDepth: 3 }, text, fc.double(), fc.boolean(), fc.constant(null), tie('list'), tie('object')),
+    list: fc.array(tie('json'), { maxLength: 4 }),
+    object: fc.dictionary(fc.oneof(key, text), tie('json'), { maxKeys: 4 }),
+  }));
+  const claims = fc.dictionary(key, json, { maxKeys: 6 });
+  const own = (from: object, name: string): unknown => Object.getOwnPropertyDescriptor(from, name)?.value;
+
+  it('gives nothing that it does not name', () => {
+    fc.assert(
+      fc.property(claims, fc.constantFrom('roles', 'realm_access.roles', 'constructor'), (found, rolesClaim) => {
+        let principal: ReturnType<typeof principalOf>;
+        try {
+          principal = principalOf(found, { ...NAMES, rolesClaim });
+        } catch (error) {
+          expect(error).toBeInstanceOf(ClaimError);
+          return;
+        }
+        expect(principal.name).toBe(own(found, 'sub'));
+        if (principal.organizations === null) {
+          const claim = own(found, 'organizations');
+          const named = Array.isArray(claim)
+            ? claim
+            : String(claim)
+                .split(' ')
+                .filter((id) => id !== '');
+          expect(new Set(named)).toEqual(new Set(['*']));
+        }
+        if (principal.permissions.size > 0) expect(JSON.stringify(found)).toMatch(/"[^"]*admin[^"]*"/);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
