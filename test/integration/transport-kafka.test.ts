@@ -156,6 +156,11 @@ describe('a topic that access control keeps from us', () => {
     await rules.grantTo('User:reader');
     expect(textsOf(await read)).toEqual(['value 0']);
     expect(session.trouble).toBeNull();
+
+    const { retention } = createKafkaAdmin(client);
+    await expect(retention([topic])).rejects.toThrow('lets this user in but not do that: see its permissions');
+    await rules.grantTo('User:reader', ['DESCRIBE_CONFIGS']);
+    expect(await retention([topic])).toEqual([{ topic, retentionMs: expect.any(Number), compacted: false }]);
   });
 });
 
@@ -199,7 +204,7 @@ async function accessRules({ kafka }: KafkaClient, topic: string) {
   await admin.connect();
   onTestFinished(() => admin.disconnect());
   return {
-    async grantTo(principal: string) {
+    async grantTo(principal: string, operations: ReadonlyArray<keyof typeof AclOperationTypes> = ['READ', 'DESCRIBE']) {
       const rule = {
         resourceType: AclResourceTypes.TOPIC,
         resourceName: topic,
@@ -208,8 +213,7 @@ async function accessRules({ kafka }: KafkaClient, topic: string) {
         host: '*',
         permissionType: AclPermissionTypes.ALLOW,
       };
-      const operations = [AclOperationTypes.READ, AclOperationTypes.DESCRIBE];
-      await admin.createAcls({ acl: operations.map((operation) => ({ ...rule, operation })) });
+      await admin.createAcls({ acl: operations.map((name) => ({ ...rule, operation: AclOperationTypes[name] })) });
     },
   };
 }

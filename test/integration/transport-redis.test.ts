@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openLimiters } from '../../adapters/rate-limits/limiters.ts';
 import { openRetryQueue } from '../../adapters/retries/queue.ts';
 import { openRetryWorker } from '../../adapters/retries/worker.ts';
 import { makeAuthority } from '../helpers/certificates.ts';
@@ -58,6 +59,22 @@ describe('the queue and its worker', () => {
   it('show a certificate to a Redis that wants one', async () => {
     await server.demandCertificates(true);
     expect(await jobDone({ ...trusted(), ...(await certified()), ...at(`:${PASSWORD}`) })).toBe(7);
+  });
+});
+
+describe('rate limits', () => {
+  it('are counted over TLS as the same user', async () => {
+    const { redis, retries } = await configWith({ ...trusted(), ...at(`queue:${QUEUE_PASSWORD}`) });
+    const logger = recordingLogger();
+    const options = { ...redis, prefix: retries.queue.prefix, secret: randomBytes(32) };
+    // What one process takes is missing in the other only if both ask Redis.
+    const left = async ({ shared }: typeof one) => (await shared('tests', 100).take('somebody')).remaining;
+    const [one, other] = [openLimiters(options, logger), openLimiters(options, logger)];
+    onTestFinished(() => Promise.all([one.close(), other.close()]).then(() => {}));
+    await vi.waitFor(async () => {
+      const before = await left(one);
+      expect(await left(other)).toBe(before - 1);
+    }, 20_000);
   });
 });
 
