@@ -1,9 +1,10 @@
 /** Servers of a test's own, with settings that those which all tests share don't have. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lastLines } from '../../stack/command.ts';
 import { type Instance, PORT_NAMES, resolveInstance } from '../../stack/instance.ts';
 import { isAlive, type Launch, spawnDetached, stopProcess } from '../../stack/process.ts';
 
@@ -42,7 +43,11 @@ export async function ownInstance(name: string): Promise<Instance> {
   return { ...resolved, dir, ports: { ...resolved.ports, ...named } };
 }
 
-/** Starts a server in its instance's folder. @param probe resolves when it answers */
+/**
+ * Starts a server in its instance's folder.
+ * @param probe resolves when it answers
+ * @throws Error with the end of its log when it does not
+ */
 export async function startOwn({ dir }: Instance, launch: Launch, probe: () => Promise<void>): Promise<OwnServer> {
   const log = path.join(dir, 'server.log');
   const process = await spawnDetached(launch, log);
@@ -52,7 +57,11 @@ export async function startOwn({ dir }: Instance, launch: Launch, probe: () => P
     await rm(dir, { recursive: true, force: true });
   };
   while (!(await succeeds(probe))) {
-    if (!isAlive(process) || Date.now() > deadline) throw new Error(`the server does not start: see ${log}`);
+    if (!isAlive(process) || Date.now() > deadline) {
+      const said = lastLines(await readFile(log, 'utf8'), 20);
+      await stop();
+      throw new Error(`the server does not start:\n${said}`);
+    }
     await sleep(100);
   }
   return { stop };
