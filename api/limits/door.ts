@@ -81,7 +81,10 @@ export function createDoor(limiters: Limiters, settings: LimitSettings, now = ()
   const placeOf = ({ network, open: isOpen }: Caller) => `${isOpen ? 'open' : 'api'} ${network}`;
 
   function keepWaiting(caller: Caller, reason: RefusalReason, { resetMs }: Taken): void {
-    waiting.set(placeOf(caller), { reason, until: now() + resetMs, trialAt: 0 });
+    const place = placeOf(caller);
+    // Requests that were under way when the wait began must not give it more trials.
+    const trialAt = waiting.get(place)?.trialAt ?? 0;
+    waiting.set(place, { reason, until: now() + resetMs, trialAt });
   }
 
   function judge(caller: Caller): Pass | Refusal {

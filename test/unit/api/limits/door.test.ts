@@ -63,6 +63,14 @@ describe('failed authentication', () => {
     expect(door.judge(NEWCOMER)).toBe('known');
   });
 
+  it('gives no more trials for failures that were under way', async () => {
+    const { door, fail } = open();
+    await fail(STRANGER, 3);
+    expect(door.judge(NEWCOMER)).toBe('trial');
+    await fail(STRANGER, 1);
+    expect(door.judge({ ...NEWCOMER, credential: 'other' })).toMatchObject({ reason: 'authentication' });
+  });
+
   it('is not counted again for who had a trial', async () => {
     const { door, fail, counts } = open();
     await fail(STRANGER, 3);
