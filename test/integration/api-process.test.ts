@@ -69,6 +69,7 @@ describe('the process', () => {
       'storage of files',
       'retry queue',
       'rate limits',
+      'audit log',
       'database pool',
     ]);
   });
@@ -94,6 +95,16 @@ describe('the process', () => {
     expect(code).toBe(1);
     expect(errors).toMatch(/LOG_LEVEL is "loud"[\s\S]*API_PORT is "x"/);
     expect(errors).not.toContain('    at ');
+  });
+
+  it('does not start in production where everyone would be let in', async () => {
+    const { exited } = launch({ ...DOWN, NODE_ENV: 'production' });
+    const { code, errors } = await exited;
+    expect(code).toBe(1);
+    expect(errors).toContain('AUTH_MODE is "off"; allowed in production: jwt');
+    const { child, url } = launch({ ...DOWN, NODE_ENV: 'production', AUTH_MODE: 'jwt' });
+    expect((await fetch(`${await url}/api/v1/crm-ingestion/status`)).status).toBe(401);
+    child.kill('SIGTERM');
   });
 
   it('says that its port is taken', async () => {
