@@ -63,10 +63,16 @@ function codeOf(error: unknown): string | null {
   return /^\w{1,40}$/u.test(code) ? code : null;
 }
 
+/** A line of a message may look like a frame, and be of any length. */
+const LONGEST_FRAME = 500;
+
 /** The topmost stack frame, for example `at claim (positions.ts:41:9)`. */
 function placeOf(error: Error): string | null {
   const frame = error.stack?.split('\n').find((line) => /^\s+at /u.test(line));
   return frame
-    ? frame.trim().replace(/\(?(?:file:\/\/)?[^()\s]*\//u, (path) => (path.startsWith('(') ? '(' : ''))
+    ? frame
+        .trim()
+        .slice(0, LONGEST_FRAME)
+        .replace(/\(?(?:file:\/\/)?[^()\s]*\//u, (path) => (path.startsWith('(') ? '(' : ''))
     : null;
 }
