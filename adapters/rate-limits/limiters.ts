@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Logger } from '../../platform/logger.ts';
+import { outliveAlerts } from '../../platform/tls-alerts.ts';
 
 export interface LimitersOptions {
   /** `redis:` or `rediss:`, with user and password where needed. */
@@ -35,6 +36,7 @@ export function openLimiters({ url, tls = null, prefix, secret }: LimitersOption
   });
   // Without a listener an error would end the process; what it means is said below, once.
   redis.on('error', () => {});
+  outliveAlerts(redis);
   let pausedUntil = 0;
   let isDown = false;
 

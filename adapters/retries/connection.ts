@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Logger } from '../../platform/logger.ts';
+import { outliveAlerts } from '../../platform/tls-alerts.ts';
 import { explainRefusal, suspectRefusal } from '../../platform/tls-explain.ts';
 
 /** A call waits for the next two attempts to connect, so they must not be far apart. */
@@ -30,6 +31,14 @@ export function openRedis(
     retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RECONNECT_MS),
   });
   logConnection(redis, logger);
+  // BullMQ's workers wait for jobs over a second connection.
+  const duplicate = redis.duplicate.bind(redis);
+  redis.duplicate = (options) => {
+    const second = duplicate(options);
+    outliveAlerts(second);
+    return second;
+  };
+  outliveAlerts(redis);
   return redis;
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openLimiters } from '../../adapters/rate-limits/limiters.ts';
 import { openRetryQueue } from '../../adapters/retries/queue.ts';
@@ -128,6 +129,26 @@ describe('what keeps us out', () => {
       /^Redis (?:does not accept our client certificate, or misses one|closes the connection without an answer): .*REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE$/u;
     expect(health).toMatchObject({ status: 'down', error: expect.stringMatching(sentence) });
     expect(log).toContain('REDIS_TLS_CERT_FILE');
+  });
+
+  it('does not end the process, whenever it is left', async () => {
+    const { redis, retries } = await configWith(at(`:${PASSWORD}`));
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on('uncaughtException', note);
+    onTestFinished(() => {
+      process.off('uncaughtException', note);
+    });
+    // A handshake takes a few milliseconds: some of these are left in the middle of theirs.
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const queue = openRetryQueue({ ...redis, ...retries.queue, keepJobsSeconds: 60 }, recordingLogger());
+        await delay(index);
+        await queue.close();
+      }),
+    );
+    await delay(500);
+    expect(uncaught).toEqual([]);
   });
 
   it('is told by the worker that waits for Redis, once', async () => {
