@@ -455,7 +455,7 @@ GRANT SELECT, INSERT, UPDATE ON
     TO crm_maintain;
 GRANT SELECT, INSERT ON
     analytics.crm_retired_deliveries, analytics.crm_ledger_prunes, analytics.crm_incidents, analytics.crm_moves,
-    analytics.crm_suppressed
+    analytics.crm_suppressed, analytics.crm_data_keys
     TO crm_maintain;
 GRANT SELECT, UPDATE ON
     analytics.crm_event_ledger, analytics.crm_events_log, analytics.crm_failed_events, analytics.crm_erasures,
