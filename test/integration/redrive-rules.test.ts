@@ -56,7 +56,10 @@ describe('a fix of a whole group', { timeout: 240_000 }, () => {
       Buffer.from(data ?? '', 'base64').toString(),
     );
     expect(payloads.join()).toContain(redriveId);
-    for (const text of [history, ...payloads]) {
+    // The organization that it is limited to is a search attribute; nothing else of the filter is there.
+    const [attributes, others] = [true, false].map((is) => payloads.filter((text) => (text === '"org-1"') === is));
+    expect(attributes).toHaveLength(1);
+    for (const text of [history, ...(others ?? [])]) {
       expect(text).not.toContain('canary');
       expect(text).not.toMatch(/org-\d|fingerprint|organizationId/u);
     }
