@@ -1,11 +1,11 @@
 /** Keys as an operator hands them over: the current one, with which is encrypted, and older ones that still decrypt. */
-import { createHash } from 'node:crypto';
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
 import { KEY_BYTES } from './sealing.ts';
 
 export interface NamedKey {
   id: string;
-  /** 32 bytes. */
-  bytes: Buffer;
+  /** Of 32 bytes. */
+  key: KeyObject;
 }
 
 export interface KeyRing {
@@ -40,7 +40,7 @@ function parseKey(line: string): NamedKey | undefined {
   const [, id, base64] = LINE.exec(line) ?? [];
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
-  return bytes.length === KEY_BYTES ? { id: id ?? nameOf(bytes), bytes } : undefined;
+  return bytes.length === KEY_BYTES ? { id: id ?? nameOf(bytes), key: createSecretKey(bytes) } : undefined;
 }
 
 function nameOf(bytes: Buffer): string {

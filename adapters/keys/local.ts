@@ -8,12 +8,12 @@ export function createLocalKeys({ current, all }: KeyRing): KeyProvider {
   return {
     currentKeyId: current.id,
     async wrap(dataKey) {
-      return { keyId: current.id, wrapped: encrypt(current.bytes, dataKey, placeOf(current.id)) };
+      return { keyId: current.id, wrapped: encrypt(current.key, dataKey, placeOf(current.id)) };
     },
     async unwrap(keyId, wrapped) {
-      const key = all.get(keyId);
-      if (key === undefined) throw new UnknownKeyError(keyId);
-      return decrypt(key.bytes, wrapped, placeOf(keyId));
+      const found = all.get(keyId);
+      if (found === undefined) throw new UnknownKeyError(keyId);
+      return decrypt(found.key, wrapped, placeOf(keyId));
     },
   };
 }

@@ -2,7 +2,7 @@
  * Data keys: made by whoever seals, kept in crm_data_keys wrapped by a key that the database never sees, and unwrapped
  * by whoever opens. A process asks the keeper of those keys once an hour to wrap, and once for each key to unwrap.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
@@ -76,7 +76,7 @@ export function createDataKeys(provider: KeyProvider | null): DataKeys {
 
   async function make(keys: KeyProvider, connection: CommonQueryMethods): Promise<SealingKey> {
     const bytes = randomBytes(KEY_BYTES);
-    const key = { id: randomUUID(), bytes, ...(await asked(() => keys.wrap(bytes))) };
+    const key = { id: randomUUID(), key: createSecretKey(bytes), ...(await asked(() => keys.wrap(bytes))) };
     // By itself first: then no writer waits for another's whole statement because both bring the same key.
     await guarded(() => connection.query(sql.unsafe`${keepKey(key)}`));
     remember(key);
@@ -106,7 +106,7 @@ export function createDataKeys(provider: KeyProvider | null): DataKeys {
       for (const { id, keyId, wrapped } of await wrappedKeys(connection, missing)) {
         try {
           if (provider === null) throw new UnknownKeyError(keyId);
-          remember({ id, bytes: await asked(() => provider.unwrap(keyId, wrapped)) });
+          remember({ id, key: createSecretKey(await asked(() => provider.unwrap(keyId, wrapped))) });
         } catch (error) {
           if (!(error instanceof UnknownKeyError)) throw error;
           refused.set(id, error);

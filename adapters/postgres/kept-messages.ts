@@ -138,18 +138,21 @@ const ABSENT = -1;
 
 /** Key, value and headers (as JSON text) with their lengths before them. @param key in base64, like the value */
 function pack(key: string | null, value: string | null, headers: string | null): Buffer {
-  const parts = [bytesOf(key, 'base64'), bytesOf(value, 'base64'), bytesOf(headers, 'utf8')];
-  return Buffer.concat(parts.flatMap((part) => [lengthOf(part), part ?? Buffer.alloc(0)]));
-}
-
-function bytesOf(text: string | null, encoding: 'base64' | 'utf8'): Buffer | null {
-  return text === null ? null : Buffer.from(text, encoding);
-}
-
-function lengthOf(part: Buffer | null): Buffer {
-  const length = Buffer.allocUnsafe(LENGTH_BYTES);
-  length.writeInt32BE(part?.length ?? ABSENT);
-  return length;
+  const parts = [
+    [key, 'base64'],
+    [value, 'base64'],
+    [headers, 'utf8'],
+  ] as const;
+  let size = 0;
+  for (const [text, encoding] of parts) size += LENGTH_BYTES + (text === null ? 0 : Buffer.byteLength(text, encoding));
+  const message = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const [text, encoding] of parts) {
+    const length = text === null ? 0 : message.write(text, at + LENGTH_BYTES, encoding);
+    message.writeInt32BE(text === null ? ABSENT : length, at);
+    at += LENGTH_BYTES + length;
+  }
+  return message;
 }
 
 function unpack(message: Buffer): Message {

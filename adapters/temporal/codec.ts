@@ -23,18 +23,18 @@ export function createPayloadCodec({ current, all }: KeyRing): PayloadCodec {
   function encoded(payload: Payload): Payload {
     return {
       metadata: { encoding: Buffer.from(ENCODING), [KEY_ID]: Buffer.from(current.id) },
-      data: encrypt(current.bytes, pack(payload), placeOf(current.id)),
+      data: encrypt(current.key, pack(payload), placeOf(current.id)),
     };
   }
 
   function decoded(payload: Payload): Payload {
     if (textOf(payload.metadata?.encoding) !== ENCODING) return payload;
     const keyId = textOf(payload.metadata?.[KEY_ID]);
-    const key = all.get(keyId);
-    if (key === undefined) {
+    const found = all.get(keyId);
+    if (found === undefined) {
       throw new Error(`key "${keyId}" of a payload is not configured: add it to TEMPORAL_CODEC_KEYS`);
     }
-    return unpack(decrypt(key.bytes, Buffer.from(payload.data ?? []), placeOf(keyId)));
+    return unpack(decrypt(found.key, Buffer.from(payload.data ?? []), placeOf(keyId)));
   }
 
   return {

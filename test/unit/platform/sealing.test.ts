@@ -1,11 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createLocalKeys } from '../../../adapters/keys/local.ts';
 import { UnknownKeyError } from '../../../platform/key-provider.ts';
 import { keyRingOf, parseKeyRing } from '../../../platform/key-ring.ts';
 import { SealBrokenError, seal, sealedBy, unseal } from '../../../platform/sealing.ts';
 
-const dataKey = () => ({ id: randomUUID(), bytes: randomBytes(32) });
+const dataKey = () => ({ id: randomUUID(), key: createSecretKey(randomBytes(32)) });
 const keyText = () => randomBytes(32).toString('base64');
 
 describe('sealed bytes', () => {
@@ -52,7 +52,7 @@ describe('a key ring', () => {
   it('has the current key first, with or without names', () => {
     const ring = keyRingOf(`# new\n2026 ${a}\r\n\n${b}\n`);
     expect(ring.current.id).toBe('2026');
-    expect(ring.current.bytes.toString('base64')).toBe(a);
+    expect(ring.current.key.export().toString('base64')).toBe(a);
     expect(ring.all.size).toBe(2);
     expect([...ring.all.keys()][1]).toMatch(/^[0-9a-f]{12}$/);
   });
