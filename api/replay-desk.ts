@@ -44,7 +44,7 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
   async function existing(replayId: string): Promise<Replay> {
     const replay = await replays.get(replayId);
     // The same for one that there is not and for one that is not theirs.
-    if (replay === null || !isInScope(replay.filter?.organizationId)) {
+    if (replay === null || !isInScope(limitOf(replay))) {
       throw new ProblemError('unknown-replay', `There is no replay ${replayId}.`);
     }
     return replay;
@@ -161,6 +161,14 @@ export function createReplayDesk({ replays, control, plan, consumerGroup }: Repl
         await replays.setSpeed(replayId, speed);
       }),
   };
+}
+
+/**
+ * Whose a replay is: of the organization that it is limited to, null for the installation's. So are all of files, whose
+ * names may tell of anybody.
+ */
+export function limitOf({ source, filter }: Pick<Replay, 'source' | 'filter'>): string | null {
+  return source === 'files' ? null : (filter?.organizationId ?? null);
 }
 
 /** Has what can't be read answered as the refusal that it is. */

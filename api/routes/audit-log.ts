@@ -7,7 +7,9 @@ import { createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
+import type { Principal } from '../principal.ts';
 import { answer } from '../schemas.ts';
+import { mustOwn } from '../tenancy.ts';
 
 const EXPORT_PAGE = 1_000;
 
@@ -111,7 +113,7 @@ export function auditLogRoutes({ auditLog, logger }: Pick<ApiDeps, 'auditLog' | 
   return createRouter()
     .openapi(list, async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query');
-      const search = searchOf(filter, c.get('principal').organizations);
+      const search = searchOf(filter, c.get('principal'));
       // One more than asked for tells whether there is a next page.
       const found = await auditLog.list(search, {
         before: cursor === undefined ? null : Number(cursor),
@@ -123,7 +125,7 @@ export function auditLogRoutes({ auditLog, logger }: Pick<ApiDeps, 'auditLog' | 
       return c.json({ items, nextCursor }, 200);
     })
     .openapi(exporting, async (c) => {
-      const search = searchOf(c.req.valid('query'), c.get('principal').organizations);
+      const search = searchOf(c.req.valid('query'), c.get('principal'));
       // The first page before the answer begins: what keeps it from being read can then still be said.
       const first = await auditLog.list(search, { before: null, limit: EXPORT_PAGE });
 
@@ -157,15 +159,16 @@ async function* pages(
   }
 }
 
-/** PostgreSQL takes fewer offsets than ISO 8601 has. */
-function searchOf(
-  { from, to, ...filter }: z.infer<typeof FilterSchema>,
-  organizations: readonly string[] | null,
-): TrailSearch {
+/**
+ * PostgreSQL takes fewer offsets than ISO 8601 has.
+ * @throws ProblemError `forbidden` when an organization is named that whoever asks is not bound to
+ */
+function searchOf({ from, to, ...filter }: z.infer<typeof FilterSchema>, principal: Principal): TrailSearch {
+  if (filter.organizationId !== undefined) mustOwn(principal, filter.organizationId);
   return {
     ...filter,
     from: from === undefined ? undefined : new Date(from).toISOString(),
     to: to === undefined ? undefined : new Date(to).toISOString(),
-    organizations,
+    organizations: principal.organizations,
   };
 }

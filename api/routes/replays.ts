@@ -6,6 +6,7 @@ import { type ApiEnv, createRouter } from '../env.ts';
 import { problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
+import { limitOf } from '../replay-desk.ts';
 import { answer, jsonBody } from '../schemas.ts';
 import { limitedFilter, mustBeUnbound, owns } from '../tenancy.ts';
 import { maySeePersonalData } from './dead-letters-view.ts';
@@ -201,7 +202,7 @@ export function replayRoutes({ replays, settings }: Pick<ApiDeps, 'replays' | 's
     })
     .openapi(listed, async (c) => {
       const principal = c.get('principal');
-      const latest = (await replays.list(LISTED)).filter(({ filter }) => owns(principal, filter?.organizationId));
+      const latest = (await replays.list(LISTED)).filter((replay) => owns(principal, limitOf(replay)));
       return c.json({ replays: latest.map((replay) => replayView(replay, open(c))) }, 200);
     })
     .openapi(one, async (c) => {

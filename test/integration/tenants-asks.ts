@@ -98,6 +98,8 @@ export const ASKS: Record<string, (of: Things) => Ask | Promise<Ask>> = {
 
 /** Other ways to get at something of others, and what they are answered. */
 export const BACK_WAYS: ReadonlyArray<{ route: string; status: number; ask(of: Things): Ask | Promise<Ask> }> = [
+  { route: 'GET /audit-log', status: 403, ask: (of) => ({ query: `?organizationId=${of.organizationId}` }) },
+  { route: 'GET /audit-log/export', status: 403, ask: (of) => ({ query: `?organizationId=${of.organizationId}` }) },
   { route: 'GET /dead-letters', status: 403, ask: (of) => ({ query: `?organizationId=${of.organizationId}` }) },
   { route: 'GET /dead-letters/export', status: 403, ask: (of) => ({ query: `?organizationId=${of.organizationId}` }) },
   { route: 'GET /dead-letters/groups', status: 403, ask: (of) => ({ query: `?organizationId=${of.organizationId}` }) },

@@ -81,6 +81,13 @@ it('every route answers every role of every organization as the matrix says, and
   expect(await jobOf(tenants, ours)).toMatchObject({ outcome: 'skipped', reason: 'reread' });
   expect(await rowsOf(pool, THEIRS)).toEqual(before);
   await expectOwnCounts(tenants);
+
+  const rule = { table: 'crm_contacts_staging', keepDays: 100 };
+  expect((await tenants.ask({ ...OUR_ADMIN, organizations: ['*'] }, 'PUT', '/retention', rule)).status).toBe(200);
+  const ofOurs = { ...rule, organizationId: OURS };
+  expect((await tenants.ask(OUR_ADMIN, 'PUT', '/retention', { ...ofOurs, keepDays: 101 })).status).toBe(409);
+  expect((await tenants.ask(OUR_ADMIN, 'PUT', '/retention', ofOurs)).status).toBe(200);
+  expect((await tenants.ask(OUR_ADMIN, 'GET', '/retention')).text).toMatch(/"organizationId":null/u);
 });
 
 /** For what is not of organizations nothing is named, and what a body would do is not done. */

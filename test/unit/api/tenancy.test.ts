@@ -201,6 +201,9 @@ describe('a replay', () => {
     }
     expect((await ask('*', 'POST /backfills', files)).status).toBe(202);
     expect(replayed.size).toBe(1);
+    // The names of files may tell of others, whatever the filter is.
+    expect((await ask('org-a', 'GET /replays')).body).toEqual({ replays: [] });
+    expect((await ask('org-a', `GET /replays/${[...replayed.keys()]}`)).status).toBe(404);
   });
 
   it('does not report when records came that may be of others', async () => {
