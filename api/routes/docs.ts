@@ -67,7 +67,7 @@ export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
     scheme: 'bearer',
     description: 'A JWT or an API key; `x-permission` of a route names what it must permit.',
   });
-  const described = () => withCommonAnswers(app.getOpenAPI31Document(INFO));
+  const described = () => withPlainPatterns(withCommonAnswers(app.getOpenAPI31Document(INFO)));
   return createRouter()
     .openapi(document, (c) => c.json<{ openapi: string }, 200>(described(), 200))
     .openapi(page, async (c) => {
@@ -78,6 +78,13 @@ export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
       );
       return c.html(html, 200);
     });
+}
+
+/** The generator writes regular expressions with their flags behind them, which belong to JavaScript and not to JSON Schema. */
+function withPlainPatterns(document: Document): Document {
+  return JSON.parse(JSON.stringify(document), (key, value: unknown) =>
+    key === 'pattern' && typeof value === 'string' ? value.replace(/\/[dgimsuvy]+$/u, '') : value,
+  );
 }
 
 type Document = ReturnType<OpenAPIHono<ApiEnv>['getOpenAPI31Document']>;

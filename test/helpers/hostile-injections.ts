@@ -1,7 +1,7 @@
 /** SQL and its friends in every place of every operation that takes a text. */
 import fc from 'fast-check';
 import { fitting } from './hostile-arbitraries.ts';
-import type { HostileCase } from './hostile-cases.ts';
+import type { HostileCase } from './hostile-case.ts';
 import { type ApiDocument, type Asked, type Operation, type Schema, targetOf } from './hostile-document.ts';
 import { type HeaderLines, requestBytes } from './hostile-socket.ts';
 

@@ -2,22 +2,15 @@
 import { sql } from 'slonik';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type HostileApi, openHostileApi, openNamespace } from '../helpers/hostile-api.ts';
-import {
-  BODIES,
-  CUT_OFF,
-  ELSEWHERE,
-  ENDLESS,
-  FRAMES,
-  HEADERS,
-  type HostileCase,
-  METHODS,
-  PATHS,
-  PLACES,
-  TYPES,
-} from '../helpers/hostile-cases.ts';
+import { BODIES } from '../helpers/hostile-bodies.ts';
+import type { HostileCase } from '../helpers/hostile-case.ts';
 import { faultsOf } from '../helpers/hostile-checks.ts';
 import { readDocument } from '../helpers/hostile-document.ts';
+import { CUT_OFF, ENDLESS, FRAMES } from '../helpers/hostile-frames.ts';
+import { HEADERS, METHODS, TYPES } from '../helpers/hostile-heads.ts';
 import { injectionsOf } from '../helpers/hostile-injections.ts';
+import { PATHS } from '../helpers/hostile-paths.ts';
+import { ELSEWHERE, PLACES } from '../helpers/hostile-places.ts';
 import { exchange, hangUp, type RawAnswer } from '../helpers/hostile-socket.ts';
 
 let namespace: string;

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../adapters/kafka/crc32c.ts';
-import { decodeRecords, RecordFormatError, readBatches } from '../../../adapters/kafka/record-batch.ts';
+import {
+  BatchTooLargeError,
+  decodeRecords,
+  RecordFormatError,
+  readBatches,
+} from '../../../adapters/kafka/record-batch.ts';
 import { batchesFrom, batchFrom } from './arbitrary-batch.ts';
 import { encodeBatch, record } from './encode-batch.ts';
 
@@ -113,3 +118,31 @@ describe('crc32c', () => {
     expect(crc32c(Buffer.alloc(0))).toBe(0);
   });
 });
+
+describe('a batch that makes much of little', () => {
+  it('is refused when it says that it has millions of records', async () => {
+    const encoded = await encodeBatch({ baseOffset: 0, records: [record(0)] });
+    encoded.writeInt32BE(1_000_001, 57);
+    encoded.writeUInt32BE(crc32c(encoded.subarray(21)), 17);
+    expect(() => all(encoded)).toThrow(BatchTooLargeError);
+  });
+
+  it('is refused when its records have millions of headers, of two bytes each', async () => {
+    const [batch] = readBatches(await encodeBatch({ baseOffset: 0, records: [record(0)] }));
+    // Attributes, time, offset, no key, no value, 600,000 headers of an empty name and nothing: twice.
+    const fields = Buffer.from([0, 0, 0, 1, 1, 0x80, 0x9f, 0x49]);
+    const body = Buffer.concat([fields, Buffer.alloc(1_200_000, Buffer.from([0, 1]))]);
+    const one = Buffer.concat([varint(body.length), body]);
+    const decode = (count: number) =>
+      decodeRecords({ ...batch!, recordCount: count }, Buffer.concat(Array<Buffer>(count).fill(one)), 0, 10);
+    expect(decode(1)[0]!.headers).toHaveLength(600_000);
+    expect(() => decode(2)).toThrow(BatchTooLargeError);
+  });
+});
+
+/** Zigzag. */
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let left = value * 2; left >= 128; left = Math.floor(left / 128)) bytes.push((left % 128) | 0x80);
+  return Buffer.from([...bytes, Math.floor((value * 2) / 128 ** bytes.length)]);
+}
