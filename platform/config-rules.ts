@@ -74,7 +74,15 @@ export function ruleProblems(values: Partial<Values>, eventTypes: readonly strin
 
 /** Sentences for the log about values that are allowed and hardly meant. */
 export function ruleWarnings(values: Partial<Values>): string[] {
-  return [...authWarnings(values), ...personalDataWarnings(values)];
+  return [...authWarnings(values), ...personalDataWarnings(values), ...auditLogWarnings(values)];
+}
+
+function auditLogWarnings({ NODE_ENV: environment, AUDIT_CHAIN_KEY_FILE: key }: Partial<Values>): string[] {
+  return environment === 'production' && key === null
+    ? [
+        'AUDIT_CHAIN_KEY_FILE is not set: whoever may write to the tables can make the audit log anew (docs/AUDIT-LOG.md)',
+      ]
+    : [];
 }
 
 function personalDataWarnings({ NODE_ENV: environment, DATA_KEYS, TEMPORAL_CODEC_KEYS }: Partial<Values>): string[] {

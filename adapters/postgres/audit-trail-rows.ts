@@ -66,12 +66,19 @@ const headRow = z.object({ sequence: z.number(), hash: z.string(), at: z.number(
 /** Where the log ends. `at` is the time of its last entry and `now` that of PostgreSQL, in epoch milliseconds. */
 export type Head = z.infer<typeof headRow> & Link;
 
-/** @param lock whether nobody else may add entries until the transaction ends */
+/** Others wait for the head meanwhile, in milliseconds: a process that stands still must not keep them for long. */
+const IDLE_MS = 3_000;
+
+/** @param lock whether nobody else may add entries until the transaction ends, which must be soon */
 export function readHead(connection: CommonQueryMethods, { lock }: { lock: boolean }): Promise<Head> {
-  return connection.one(sql.type(headRow)`
-    SELECT h.sequence, encode(h.hash, 'hex') AS hash, h.at, clock_timestamp() AS now
-    FROM analytics.crm_audit_log_head h ${lock ? sql.fragment`FOR UPDATE` : sql.fragment``}
-  `);
+  const columns = sql.fragment`h.sequence, encode(h.hash, 'hex') AS hash, h.at, clock_timestamp() AS now`;
+  return lock
+    ? connection.one(sql.type(headRow)`
+        SELECT ${columns}, set_config('idle_in_transaction_session_timeout', ${String(IDLE_MS)}, true)
+        FROM analytics.crm_audit_log_head h
+        FOR UPDATE
+      `)
+    : connection.one(sql.type(headRow)`SELECT ${columns} FROM analytics.crm_audit_log_head h`);
 }
 
 /**

@@ -3,6 +3,7 @@
  * with the next one, which moves the head by compare-and-set, so that no lock is held while a process thinks.
  */
 import { type CommonQueryMethods, type DatabasePool, sql } from 'slonik';
+import { WriteError } from '../../activities/ports.ts';
 import type { AuditTrail, TrailObserver } from '../../activities/trail-ports.ts';
 import { chainAfter, type Link, type TrailDigest, type TrailEntry } from '../../domain/audit-trail.ts';
 import { INSTALLATION, withinScope } from '../../platform/scope.ts';
@@ -12,8 +13,8 @@ import { guarded } from './errors.ts';
 /** Most entries of one statement. */
 const MOST = 200;
 
-/** Others wait for the head meanwhile, in milliseconds: a process that stands still must not keep them for long. */
-const IDLE_MS = 3_000;
+/** serialization_failure: nobody moves a head that is locked, but for a defect or a superuser. */
+const HEAD_MOVED = '40001';
 
 export interface AuditTrailOptions {
   digest: TrailDigest;
@@ -57,10 +58,14 @@ export function createAuditTrail(open: () => Promise<DatabasePool>, options: Aud
   };
 }
 
+type Place = Link & { at: number };
+
 function createWriter({ digest, observer }: AuditTrailOptions) {
   /** Where the log ended when this process wrote or looked last; null before, and after trouble. */
-  let last: (Link & { at: number }) | null = null;
+  let last: Place | null = null;
   let seen: Link | null = null;
+  /** Whether others wrote in between the last time: to lock the head is then quicker than to find it moved. */
+  let contended = false;
   /** What PostgreSQL's clock is ahead of ours, in milliseconds: times of all processes are by the same clock. */
   let ahead = 0;
   const months = new Set<string>();
@@ -68,22 +73,19 @@ function createWriter({ digest, observer }: AuditTrailOptions) {
   async function look(connection: CommonQueryMethods, lock: boolean): Promise<Head> {
     const head = await readHead(connection, { lock });
     ahead = head.now - Date.now();
-    if (
-      seen !== null &&
-      (head.sequence < seen.sequence || (head.sequence === seen.sequence && head.hash !== seen.hash))
-    ) {
-      observer.cutBack(seen, head);
-    }
+    const isBefore = (place: Link) =>
+      head.sequence < place.sequence || (head.sequence === place.sequence && head.hash !== place.hash);
+    if (seen !== null && isBefore(seen)) observer.cutBack(seen, head);
     seen = head;
     return head;
   }
 
-  /** @returns whether the log still ended at `after` */
+  /** @returns where the log ends now; null when it did not end at `after` any more */
   async function add(
     connection: CommonQueryMethods,
-    after: Link & { at: number },
+    after: Place,
     entries: readonly TrailEntry[],
-  ): Promise<boolean> {
+  ): Promise<Place | null> {
     // Never before the entry before it, or a month could not leave as a whole.
     const at = Math.max(after.at, Date.now() + Math.round(ahead));
     const time = new Date(at).toISOString();
@@ -93,25 +95,27 @@ function createWriter({ digest, observer }: AuditTrailOptions) {
       await connection.query(sql.unsafe`SELECT analytics.crm_audit_log_ensure(${time}::timestamptz)`);
       months.add(month);
     }
-    if (!(await insertAfter(connection, after, chained))) return false;
     const { sequence, hash } = chained.at(-1) ?? after;
-    last = { sequence, hash, at };
-    seen = last;
-    observer.stands(last);
-    return true;
+    return (await insertAfter(connection, after, chained)) ? { sequence, hash, at } : null;
+  }
+
+  /** Nobody else can be first while the head is locked. */
+  function addLocked(pool: DatabasePool, known: Place | null, entries: readonly TrailEntry[]): Promise<Place | null> {
+    return pool.transaction(async (transaction) => {
+      const head = await look(transaction, true);
+      contended = head.sequence !== known?.sequence;
+      return add(transaction, head, entries);
+    });
   }
 
   return async (pool: DatabasePool, entries: readonly TrailEntry[]): Promise<void> => {
     const known = last;
     // After an error nobody knows where the log ends.
     last = null;
-    if (await add(pool, known ?? (await look(pool, false)), entries)) return;
-    // Another process was first. It can't be so again while the head is locked.
-    await pool.transaction(async (transaction) => {
-      await transaction.query(sql.unsafe`
-        SELECT set_config('idle_in_transaction_session_timeout', ${String(IDLE_MS)}, true)
-      `);
-      await add(transaction, await look(transaction, true), entries);
-    });
+    const added = contended ? null : await add(pool, known ?? (await look(pool, false)), entries);
+    last = added ?? (await addLocked(pool, known, entries));
+    if (last === null) throw new WriteError(HEAD_MOVED);
+    seen = last;
+    observer.stands(last);
   };
 }

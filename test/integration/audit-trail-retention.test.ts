@@ -1,10 +1,11 @@
 import { sql } from 'slonik';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { insertAfter, readHead } from '../../adapters/postgres/audit-trail-rows.ts';
 import { createMaintenanceWork } from '../../adapters/postgres/maintenance.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { chainAfter, trailDigest } from '../../domain/audit-trail.ts';
+import { as } from '../helpers/logins.ts';
 import { anEntry, KEY, openLog, writerOver } from './audit-trail-harness.ts';
 
 const MONTHS = ['2020-01', '2020-02', '2020-03'];
@@ -24,7 +25,11 @@ async function openOldLog() {
   }
   await log.trail.append(anEntry());
   await log.trail.append(anEntry());
-  const work = createMaintenanceWork(log.pool, { interval: 'day', ahead: 0 });
+  // As a worker logs in: it owns nothing.
+  const url = as('crm_test_worker', log.url);
+  const worker = await createDatabasePool({ url, ca: null, poolSize: 2, applicationName: 'crm-test-worker' });
+  onTestFinished(() => worker.end());
+  const work = createMaintenanceWork(worker, { interval: 'day', ahead: 0 });
   const months = async () => [
     ...(await log.pool.anyFirst(sql.type(z.object({ partition: z.string() }))`
       SELECT partition FROM analytics.crm_audit_log_months ORDER BY begins

@@ -99,6 +99,14 @@ it('production is warned of data that is kept readable', () => {
   const production = { NODE_ENV: 'production', AUTH_MODE: 'jwt' };
   const warnings = (env: Environment) => load({ ...production, ...env }).warnings.map((text) => text.split(' ')[0]);
   const keys = `k ${Buffer.alloc(32, 5).toString('base64')}`;
-  expect(warnings({})).toEqual(['DATA_KEYS', 'TEMPORAL_CODEC_KEYS']);
-  expect(warnings({ DATA_KEYS: keys, TEMPORAL_CODEC_KEYS: keys })).toEqual([]);
+  expect(warnings({})).toEqual(['DATA_KEYS', 'TEMPORAL_CODEC_KEYS', 'AUDIT_CHAIN_KEY_FILE']);
+  const all = { DATA_KEYS: keys, TEMPORAL_CODEC_KEYS: keys, AUDIT_CHAIN_KEY_FILE: file(SECRET) };
+  expect(warnings(all)).toEqual([]);
+});
+
+it('the key of the audit log must not be one that can be guessed', () => {
+  expect(problemsOf({ AUDIT_CHAIN_KEY_FILE: file('short') })).toEqual([
+    'the key in AUDIT_CHAIN_KEY_FILE is too short; allowed: 32 characters or more',
+  ]);
+  expect(load({ AUDIT_CHAIN_KEY_FILE: file(`${SECRET}\n`) }).auditLog).toMatchObject({ key: SECRET, keepDays: 2_190 });
 });
