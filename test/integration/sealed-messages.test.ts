@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -11,11 +13,16 @@ import { createFailedEvents } from '../../adapters/postgres/failed-events.ts';
 import { rotateKeys } from '../../adapters/postgres/key-rotation.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { createStore } from '../../adapters/postgres/store.ts';
+import { eventToJson } from '../../domain/event-json.ts';
 import { type KeyRing, keyRingOf } from '../../platform/key-ring.ts';
+import { forwarded } from '../../platform/lazily.ts';
 import { rotationReport } from '../../scripts/lib/rotation-report.ts';
 import { batchOf } from '../helpers/batches.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { claimPartitions, openTestLane } from '../helpers/lane-store.ts';
+import { createDeadLetterHarness, encodedEvent } from './dead-letters-harness.ts';
+
+const run = promisify(execFile);
 
 const CANARY = 'canary.5d1e@leak.example';
 const key = (id: string) => `${id} ${randomBytes(32).toString('base64')}`;
@@ -68,7 +75,7 @@ async function failing(values: readonly Buffer[], keys: DataKeys) {
     return rows.join('\n');
   };
   const failedIds = await fail(values, 0);
-  return { pool, store, open, fail, ids, dump, failedIds, range: range!, runId, lane };
+  return { pool, url, store, open, fail, ids, dump, failedIds, range: range!, runId, lane };
 }
 
 const message = (text: string) => Buffer.from(`${text}: ${CANARY}`);
@@ -200,6 +207,42 @@ describe('what is kept of failed events', () => {
   });
 });
 
+describe('people who look at a dead letter', () => {
+  it('are told which key is missing, and can not correct what nobody sees', async () => {
+    let letters: ReturnType<typeof createDeadLetters> | undefined;
+    const { pool, fail, ask, get } = await createDeadLetterHarness({
+      deadLetters: forwarded(async () => letters ?? Promise.reject(new Error('too early'))),
+    });
+    letters = createDeadLetters(pool, keysOf(SECOND));
+    const { value, event } = await encodedEvent('lead');
+    const [id, other] = await fail([
+      { value, topic: 'crm.leads' },
+      { value, topic: 'crm.leads' },
+    ]);
+    const provider = createLocalKeys(keyRingOf(FIRST));
+    const control = { signal: new AbortController().signal, report: () => {} };
+    await pool.query(
+      sql.unsafe`UPDATE analytics.crm_failed_events SET sealed_by = gen_random_uuid() WHERE failed_id = ${other!}`,
+    );
+    await rotateKeys(pool, { provider, dataKeys: createDataKeys(provider), batch: 9 }, control);
+
+    const undecodable = { code: 'key_unavailable', detail: 'key "first" is not configured: add it to DATA_KEYS' };
+    expect(await get(`/${id}`)).toMatchObject({ event: null, valueBytes: null, undecodable, eventId: null });
+    expect((await get('')).items).toHaveLength(2);
+    const lines = (await ask('GET', '/export')).text.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).undecodable.code).toSorted()).toEqual([
+      'key_unavailable',
+      'undecodable',
+    ]);
+    const refused = await ask('PUT', `/${id}/correction`, eventToJson(event));
+    expect(refused.status).toBe(409);
+    expect(refused.text).toContain('key \\"first\\" is not configured');
+    // With the key it is as it was.
+    letters = createDeadLetters(pool, keysOf(FIRST));
+    expect(await get(`/${id}`)).toMatchObject({ undecodable: null, event: { data: expect.anything() } });
+  });
+});
+
 describe('rotating keys', () => {
   const rotate = async (pool: Awaited<ReturnType<typeof failing>>['pool'], ring: KeyRing, batch = 2) => {
     const provider = createLocalKeys(ring);
@@ -269,6 +312,28 @@ describe('rotating keys', () => {
     const control = { signal: new AbortController().signal, report: () => {} };
     expect(await rotateKeys(pool, { provider, dataKeys: erasing, batch: 9 }, control)).toMatchObject({ sealed: 0 });
     expect((await dump()).trim()).toBe('');
+  });
+
+  it('is a command, which says what it does and how it ended', async () => {
+    const { url, dump } = await failing([message('a')], keysOf(null));
+    const command = (keys: Record<string, string>) =>
+      run(process.execPath, ['scripts/rotate-keys.ts', '--batch', '10'], { env: { DATABASE_URL: url, ...keys } });
+    const { stdout } = await command({ DATA_KEYS: FIRST });
+    expect(stdout).toContain('failed events up to 1 of 1');
+    expect(stdout).toContain('0 data keys wrapped again with key "first", 1 messages and corrections sealed');
+    expect(await dump()).not.toContain('canary');
+    await expect(command({ DATA_KEYS: SECOND })).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('key "first", which is not configured'),
+    });
+    const both = await command({ DATA_KEYS: `${SECOND},${FIRST}` });
+    expect(both.stdout).toContain('key "first" is no longer used');
+    await expect(command({})).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('DATA_KEYS is not set'),
+    });
+    const said = [stdout, both.stdout, both.stderr].join('');
+    for (const ring of [FIRST, SECOND]) expect(said).not.toContain(ring.split(' ')[1]);
   });
 
   it('says which key is missing, and does the rest', async () => {
