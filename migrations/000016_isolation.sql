@@ -296,8 +296,21 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION analytics.crm_attach_drained(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ)
-    SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
+-- As in 000007, for the tables of a drain alone.
+ALTER FUNCTION analytics.crm_attach_drained(TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ) RENAME TO crm_attach_copy;
+CREATE FUNCTION analytics.crm_attach_drained(
+    parent TEXT, fallback TEXT, draining TEXT, lower_at TIMESTAMPTZ, upper_at TIMESTAMPTZ
+) RETURNS BIGINT
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM analytics.crm_check_parent(parent);
+    IF fallback <> parent || '_default' OR draining <> parent || '_draining' THEN
+        RAISE EXCEPTION '% and % are not the tables of a drain', fallback, draining USING ERRCODE = '42P01';
+    END IF;
+    RETURN analytics.crm_attach_copy(parent, fallback, draining, lower_at, upper_at);
+END
+$$;
+
 ALTER FUNCTION analytics.crm_retire_partition(TEXT, TEXT, TEXT) SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 
 -- The first step of a drain: a copy of what the DEFAULT partition holds of a span, <parent>_draining. Holds no lock that

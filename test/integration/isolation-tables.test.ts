@@ -147,6 +147,25 @@ describe('grants', () => {
   });
 
   it.each([
+    sql.unsafe`SELECT analytics.crm_ensure_partition('crm_audit_log', '2026-11-20', 'day')`,
+    sql.unsafe`SELECT analytics.crm_copy_default('crm_audit_log', '2026-11-20', '2026-11-21')`,
+    sql.unsafe`SELECT analytics.crm_drop_draining('crm_failed_events')`,
+    sql.unsafe`
+      SELECT analytics.crm_attach_drained(
+        'crm_leads_staging', 'crm_events_log_default', 'crm_leads_staging_draining', '2026-11-20', '2026-11-21'
+      )
+    `,
+    sql.unsafe`SELECT analytics.crm_analyze_partition('crm_failed_events')`,
+    sql.unsafe`SELECT analytics.crm_lock_detached('crm_leads_staging_p20261120_r1')`,
+    sql.unsafe`SELECT analytics.crm_drop_detached('crm_failed_events')`,
+    sql.unsafe`SELECT analytics.crm_copy_held('../x', '{}')`,
+  ])('let functions that run as the owner take tables of their kind alone', async (statement) => {
+    const { poolOf } = await createGuardedDatabase();
+    const pool = await poolOf(['crm_maintain']);
+    await expect(guarded(() => pool.query(statement))).rejects.toMatchObject({ code: '42P01' });
+  });
+
+  it.each([
     ['crm_ingest', sql.unsafe`DELETE FROM analytics.crm_legal_holds`],
     ['crm_ingest', sql.unsafe`DELETE FROM analytics.crm_events_log`],
     [
