@@ -22,6 +22,7 @@ const activities: Partial<Activities> = {
   sweepRetries: async () => ({ due: 3, enqueued: 3 }),
   sweepPartitions: async () => ({ made: 0 }),
   sweepParked: async () => ({ ready: [STREAM] }),
+  sweepQuotas: async () => ({ ready: [] }),
   sweepErasures: async () => ({ running: [] }),
   sweepBooks: async () => {
     throw ApplicationFailure.nonRetryable('PostgreSQL is away');
