@@ -11,8 +11,8 @@ import { type ApiDocument, type Asked, type Operation, readDocument, targetOf } 
 const RUNS = 40;
 const FEWEST_RUNS = 5;
 const TIME_MS = 250;
-/** HOSTILE_SEED repeats what failed; the message of a failure names it. */
-const SEED = Number(process.env.HOSTILE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** The same each time, so that a run fails for what was changed; HOSTILE_SEED tries others. */
+const SEED = Number(process.env.HOSTILE_SEED ?? 20_261_129);
 
 const asText = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
 
