@@ -315,7 +315,7 @@ describe('GET /audit-log', () => {
       .map((line) => JSON.parse(line));
     expect(lines.map(({ organizations }) => organizations)).toEqual([['org-2'], ['org-2'], ['org-2']]);
     const filtered = await app.ask({ organizations: ['org-2'] }, 'GET', '/audit-log?organizationId=org-1');
-    expect(await page(filtered)).toMatchObject({ items: [] });
+    expect(filtered.status).toBe(403);
   });
 
   it('exports all of it, page by page', async () => {
