@@ -510,7 +510,7 @@ const authentication = {
   ),
   AUTH_JWKS_FILE: variable(jwksFile, null, 'The same as a file, instead of AUTH_JWKS_URL; read at the start.'),
   AUTH_HS256_SECRET: secret(
-    "A secret that signs JWTs, instead of the keys of an issuer; 32 characters or more, and for development only. `openssl rand -base64 32` makes one.",
+    'A secret that signs JWTs, instead of the keys of an issuer; 32 characters or more, and for development only. `openssl rand -base64 32` makes one.',
   ),
   AUTH_HS256_SECRET_FILE: variable(secretFile, null, 'File with that secret, instead of AUTH_HS256_SECRET.'),
   AUTH_CLOCK_SKEW_SECONDS: variable(
