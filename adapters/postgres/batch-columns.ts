@@ -316,7 +316,7 @@ function pushRejected(
   into.headers.push(
     record.headers.length === 0
       ? null
-      : JSON.stringify(record.headers.map(([name, value]) => [name, value?.toString('base64') ?? null])),
+      : JSON.stringify(record.headers.map(([name, value]) => [storable(name), value?.toString('base64') ?? null])),
   );
 }
 
@@ -340,4 +340,9 @@ function pushParked(
   into.from.push(record.offset);
   into.to.push(record.offset + 1);
   into.records.push(1);
+}
+
+/** jsonb takes no NUL, and a message must not be able to keep its own failure from being written. */
+function storable(name: string): string {
+  return name.replaceAll('\0', '\ufffd');
 }
