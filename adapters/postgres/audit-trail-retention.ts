@@ -35,7 +35,13 @@ export async function keepAuditLog(
       )
     `);
   }
-  for (const partition of await pastRetention(session.connection, keepDays)) {
+  const past = await pastRetention(session.connection, keepDays);
+  if (past.length > 0 && digest.keyId === null && (await hasKey(session.connection))) {
+    session.count('refused', 1);
+    session.note('The audit log keeps all its months: it has a key, and this worker has no AUDIT_CHAIN_KEY_FILE');
+    return;
+  }
+  for (const partition of past) {
     if (session.signal.aborted) return;
     if (session.dryRun) {
       await session.change(sql.unsafe`SELECT analytics.crm_audit_log_drop(${partition})`);
@@ -58,6 +64,14 @@ function pastRetention(connection: CommonQueryMethods, keepDays: number): Promis
   return connection.anyFirst(sql.type(z.object({ partition: z.string() }))`
     SELECT partition FROM analytics.crm_audit_log_months WHERE ends <= ${cutoff(keepDays)} ORDER BY begins
   `);
+}
+
+/** An entry without a key behind one with a key would be taken for tampering. */
+async function hasKey(connection: CommonQueryMethods): Promise<boolean> {
+  const last = await connection.maybeOne(sql.type(z.object({ keyId: z.string().nullable() }))`
+    SELECT key_id AS "keyId" FROM analytics.crm_audit_log ORDER BY sequence DESC LIMIT 1
+  `);
+  return last !== null && last.keyId !== null;
 }
 
 function cutoff(keepDays: number) {

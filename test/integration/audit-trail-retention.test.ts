@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { insertAfter, readHead } from '../../adapters/postgres/audit-trail-rows.ts';
 import { createMaintenanceWork } from '../../adapters/postgres/maintenance.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
-import { chainAfter, trailDigest } from '../../domain/audit-trail.ts';
+import { chainAfter, type TrailDigest, trailDigest } from '../../domain/audit-trail.ts';
 import { as } from '../helpers/logins.ts';
 import { anEntry, KEY, openLog, writerOver } from './audit-trail-harness.ts';
 
@@ -39,7 +39,7 @@ async function openOldLog() {
     ...log,
     months,
     old: async () => (await months()).filter((name) => name.startsWith('crm_audit_log_p2020')),
-    keep: (keepDays: number, over: { dryRun?: boolean; signal?: AbortSignal } = {}) =>
+    keep: (keepDays: number, over: { dryRun?: boolean; signal?: AbortSignal; digest?: TrailDigest } = {}) =>
       work.keepAuditLog({
         dryRun: false,
         maintenanceWindow: false,
@@ -111,6 +111,14 @@ it('a dry run tells what would be dropped and drops nothing; months ahead are ma
   await log.keep(36_500);
   // The migration has made this month and the next one.
   expect(await log.months()).toHaveLength(before + 1);
+});
+
+it('drops nothing without the key that the log has', async () => {
+  const log = await openOldLog();
+  const report = await log.keep(daysSince('2020-03-20'), { digest: trailDigest(null) });
+  expect(report).toMatchObject({ counts: { refused: 1 }, notes: [expect.stringContaining('AUDIT_CHAIN_KEY_FILE')] });
+  expect(await log.old()).toHaveLength(3);
+  expect((await log.verify()).broken).toBeNull();
 });
 
 it('waits while somebody reads all of it, and goes on next time', async () => {
