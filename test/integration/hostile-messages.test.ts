@@ -47,6 +47,35 @@ it('with odd headers and keys fail by themselves, and what follows is staged', {
   expect('x' in {}).toBe(false);
 });
 
+/** Times of records that a producer may claim, in milliseconds. */
+const ODD_TIMES = ['1', '-1', '-62135596800001', '-9007199254740991', '253402300800000', '9007199254740990'];
+
+it('with times out of all calendars fail by themselves', { timeout: 120_000 }, async () => {
+  const { client, topics, names } = await createTestTopics(1, {
+    'message.timestamp.after.max.ms': '9223372036854775807',
+    'message.timestamp.before.max.ms': '9223372036854775807',
+    'retention.ms': '-1',
+  });
+  const producer = client.kafka.producer();
+  await producer.connect();
+  let sent = 0;
+  for (const timestamp of ODD_TIMES) {
+    // A broker may refuse what is no time to it.
+    const refused = await producer
+      .send({ topic: topics.leads, messages: [{ value: 'no event', timestamp }] })
+      .then(() => false)
+      .catch(() => true);
+    if (!refused) sent += 1;
+  }
+  await producer.disconnect();
+  expect(sent).toBeGreaterThan(2);
+
+  const harness = await createLaneHarness(client);
+  const { totals } = await harness.drain(names);
+  expect({ totals, incidents: harness.incidents }).toMatchObject({ totals: { dead: sent } });
+  expect(await brokenBooksIn(harness.pool)).toEqual([]);
+});
+
 it('as lines of JSON that are nested without measure are refused', async () => {
   const depth = 250_000;
   for (const [open, close] of [
