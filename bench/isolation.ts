@@ -17,7 +17,7 @@ import { table } from './report.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url));
-const INSTANCE = { name: 'bench-isolation', portOffset: 41_000 };
+const INSTANCE = { name: 'bench-isolation', portOffset: 26_000 };
 const LOGIN = 'crm_bench_ingest';
 /** Events in one statement: of a single one most is planning, which policies take part in. */
 const SIZES = [1, 100, 1_000];
