@@ -23,7 +23,7 @@ import { createTestDatabase, required } from './database.ts';
 export const PLANTED = 'org-planted-8d2f';
 
 /** A namespace of Temporal in which workflows may be started that nobody runs. */
-export async function openNamespace(): Promise<string> {
+export async function openNamespace(): Promise<{ namespace: string; close(): Promise<void> }> {
   const namespace = `test-${randomUUID()}`;
   const client = createClient({ address: required('TEMPORAL_ADDRESS'), namespace, tls: null, apiKey: null });
   await client.connection.workflowService.registerNamespace({
@@ -34,8 +34,13 @@ export async function openNamespace(): Promise<string> {
   await eventually(async () => {
     await client.workflow.count();
   });
-  await client.connection.close();
-  return namespace;
+  return {
+    namespace,
+    async close() {
+      await client.connection.operatorService.deleteNamespace({ namespace });
+      await client.connection.close();
+    },
+  };
 }
 
 /** A storage without buckets, which keeps in mind as what it was asked. */

@@ -1,6 +1,6 @@
 /** Every operation of the OpenAPI document, asked with what fits its schemas and with what nearly does. */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openHostileApi, openNamespace } from '../helpers/hostile-api.ts';
 import { fitting, HOSTILE_TEXTS, hostileValues, nearlyFitting } from '../helpers/hostile-arbitraries.ts';
 import { leaksOf } from '../helpers/hostile-checks.ts';
@@ -55,7 +55,9 @@ function requests({ parameters, body }: Operation, { resolve }: ApiDocument): fc
 }
 
 it('answers as the document says, whatever it is asked', { timeout: 120_000 }, async () => {
-  const api = await openHostileApi(await openNamespace());
+  const { namespace, close } = await openNamespace();
+  onTestFinished(close);
+  const api = await openHostileApi(namespace);
   const document = await readDocument(api.origin);
   expect(document.operations.length).toBeGreaterThan(60);
 

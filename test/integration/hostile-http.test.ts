@@ -1,6 +1,6 @@
 /** What an attacker can send to the port, over the real server and its servers. */
 import { sql } from 'slonik';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type HostileApi, openHostileApi, openNamespace } from '../helpers/hostile-api.ts';
 import { BODIES } from '../helpers/hostile-bodies.ts';
 import type { HostileCase } from '../helpers/hostile-case.ts';
@@ -14,9 +14,11 @@ import { ELSEWHERE, PLACES } from '../helpers/hostile-places.ts';
 import { exchange, hangUp, type RawAnswer } from '../helpers/hostile-socket.ts';
 
 let namespace: string;
+let close: () => Promise<void>;
 beforeAll(async () => {
-  namespace = await openNamespace();
+  ({ namespace, close } = await openNamespace());
 });
+afterAll(() => close());
 
 /** Sends them all, a few side by side, and says what is wrong with the answers. */
 async function faultsIn(api: HostileApi, cases: readonly HostileCase[]): Promise<string[]> {
