@@ -7,6 +7,7 @@ import { CONNECTION_VARIABLES, resolveInstance, type StackOptions } from '../../
 import { stopNative } from '../../../stack/native.ts';
 import { NATIVE_SERVERS } from '../../../stack/servers/index.ts';
 import { makeTemplateDatabase } from '../database.ts';
+import { makeLogins } from '../logins.ts';
 
 const OPTIONS: StackOptions = { name: 'faults', portOffset: 23_000, log: () => {} };
 
@@ -37,7 +38,10 @@ export function useOwnServers(names: readonly ServerName[]): void {
     for (const name of names) {
       process.env[CONNECTION_VARIABLES[name]] = env[CONNECTION_VARIABLES[name]];
     }
-    if (names.includes('postgres')) await makeTemplateDatabase();
+    if (names.includes('postgres')) {
+      await makeTemplateDatabase();
+      await makeLogins();
+    }
   }, HOOK_TIMEOUT_MS);
 
   afterAll(async () => {

@@ -32,6 +32,7 @@ export function diskFull(pool: DatabasePool): Promise<Switch> {
   });
 }
 
+/** The trigger runs as its owner: the product's logins have no right to look at the switch. */
 async function triggerSwitch(
   pool: DatabasePool,
   fault: { name: string; body: ReturnType<typeof sql.fragment>; trigger: ReturnType<typeof sql.fragment> },
@@ -40,7 +41,7 @@ async function triggerSwitch(
   await pool.query(sql.unsafe`CREATE SCHEMA IF NOT EXISTS faults`);
   await pool.query(sql.unsafe`CREATE TABLE IF NOT EXISTS faults.switched_on (fault TEXT PRIMARY KEY)`);
   await pool.query(sql.unsafe`
-    CREATE FUNCTION ${sql.identifier(['faults', fault.name])}() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION ${sql.identifier(['faults', fault.name])}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
       IF EXISTS (SELECT 1 FROM faults.switched_on WHERE fault = ${name}) THEN
         ${fault.body};
