@@ -31,6 +31,7 @@ async function withSweeps(
     sweepErasures: async () => ({ running: [] }),
     sweepPartitions: async () => ({ made: 0 }),
     sweepParked: async () => ({ ready: [STREAM] }),
+    sweepQuotas: async () => ({ ready: [] }),
     startParkedRun: async ({ runId }) => {
       calls.push(`start ${runId}`);
     },
