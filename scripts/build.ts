@@ -1,12 +1,13 @@
-// npm run build: type-checked JavaScript in dist/, and the workflows in one bundle.
+// npm run build: type-checked JavaScript in dist/, or the folder that is named, and the workflows in one bundle.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const dist = `${root}dist`;
+const dist = path.resolve(root, process.argv[2] ?? 'dist');
 
 await rm(dist, { recursive: true, force: true });
 await compile();
@@ -17,7 +18,7 @@ const { code } = await bundleWorkflowCode({
 await writeFile(`${dist}/workflow-bundle.js`, code);
 
 async function compile(): Promise<void> {
-  const compiler = spawn(`${root}node_modules/.bin/tsc`, ['--project', 'tsconfig.build.json'], {
+  const compiler = spawn(`${root}node_modules/.bin/tsc`, ['--project', 'tsconfig.build.json', '--outDir', dist], {
     cwd: root,
     stdio: 'inherit',
   });

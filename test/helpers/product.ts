@@ -19,6 +19,7 @@ import { temporalCli } from '../../stack/index.ts';
 import { type IngestionSettings, ingestionWorkflowId, sweepId } from '../../workflows/contracts.ts';
 import { maintenanceScheduleId } from '../../workflows/maintenance-contracts.ts';
 import { brokenBooksIn, statusesIn } from './books.ts';
+import { built } from './build.ts';
 import { createTestDatabase, required } from './database.ts';
 import { createTestTopics } from './lane-harness.ts';
 import { as } from './logins.ts';
@@ -103,7 +104,7 @@ export async function createProduct(
     workers += 1;
     // Port 0: metrics and health of test workers listen wherever there is room.
     const own = { ...env, WORKER_PORT: '0', ...extra };
-    const child = spawn(process.execPath, ['workers/worker.ts'], {
+    const child = spawn(process.execPath, [built('workers/worker.js')], {
       env: { ...own, DATABASE_URL: as('crm_test_worker', own.DATABASE_URL) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundleOurs } from '../workflows/bundle.ts';
@@ -7,7 +7,7 @@ import { bundleOurs } from '../workflows/bundle.ts';
 const HISTORIES = new URL('histories/', import.meta.url);
 const files = (await readdir(HISTORIES)).filter((file) => file.endsWith('.json'));
 
-let workflowBundle: WorkflowBundleWithSourceMap;
+let workflowBundle: WorkflowBundle;
 
 beforeAll(async () => {
   workflowBundle = await bundleOurs();
