@@ -129,12 +129,7 @@ describe('what keeps us out', () => {
 async function toldToWorkers(env: Record<string, string>): Promise<string | null> {
   const { temporal } = await configWith(env);
   const refused = await connectWorkers(temporal).then(
-    async (connection) => {
-      // A handshake of TLS 1.3 is over before the other side has looked at our certificate.
-      const told = await connection.workflowService.getSystemInfo({}).catch((error: unknown) => error);
-      await connection.close();
-      return told;
-    },
+    (connection) => connection.close(),
     (error: unknown) => error,
   );
   return explainRefusal('temporal', refused) ?? suspectRefusal('temporal', refused);
