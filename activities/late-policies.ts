@@ -1,5 +1,6 @@
 /** The late-data policies as they are in PostgreSQL, kept in memory for a moment. Shared by all that writes in a process. */
 import { type KeepRule, type LateWindows, lateWindows, quarantineBefore } from '../domain/late-data.ts';
+import { createRefresh } from './refresh.ts';
 
 export interface LatePolicies {
   /** What holds at `now`, in epoch milliseconds, by the rules known last. Cheap, and no promise. */
@@ -17,24 +18,9 @@ export interface LatePoliciesDeps {
   now(): number;
 }
 
-const REFRESH_MS = 2_000;
-
 export function createLatePolicies({ load, windowMs, now: clock }: LatePoliciesDeps): LatePolicies {
   let rules: readonly KeepRule[] = [];
-  let refreshedAt = Number.NEGATIVE_INFINITY;
-  let loading: Promise<void> | null = null;
   let latest: { at: number; windows: LateWindows } | null = null;
-
-  async function reload(): Promise<void> {
-    const asked = clock();
-    try {
-      rules = await load();
-      latest = null;
-      refreshedAt = asked;
-    } finally {
-      loading = null;
-    }
-  }
 
   return {
     at(now) {
@@ -44,12 +30,10 @@ export function createLatePolicies({ load, windowMs, now: clock }: LatePoliciesD
       }
       return latest.windows;
     },
-    async refresh() {
-      if (clock() - refreshedAt >= REFRESH_MS) {
-        loading ??= reload();
-        await loading;
-      }
-    },
+    refresh: createRefresh(async () => {
+      rules = await load();
+      latest = null;
+    }, clock),
   };
 }
 

@@ -61,16 +61,19 @@ export function createQuotaGate({ rules, quotas, observer, now }: QuotaGateDeps)
       const left = await quotas.take(wanted);
       for (let index = 0; index < batch.deliveries.length; index += 1) {
         const delivery = batch.deliveries[index] as Delivery;
-        const organizationId = organizationOf(delivery);
+        if (delivery.kind === 'tombstone' || delivery.kind === 'parked') continue;
+        const { slice, record, schemaId, event } = delivery;
+        const { organizationId } = event;
         const tokens = organizationId === undefined ? undefined : left.get(organizationId);
         if (organizationId === undefined || tokens === undefined) continue;
         if (tokens > 0) {
           left.set(organizationId, tokens - 1);
           continue;
         }
-        const { slice, record } = delivery;
-        const schemaId = delivery.kind === 'tombstone' ? 0 : (delivery.schemaId ?? 0);
-        batch.deliveries[index] = { kind: 'parked', slice, record, reason: 'over_quota', schemaId, organizationId };
+        batch.deliveries[index] = {
+          ...{ kind: 'parked', reason: 'over_quota', slice, record },
+          ...{ schemaId: schemaId ?? 0, organizationId },
+        };
         tell(organizationId, (batch.slices[slice] as Batch['slices'][number]).range.topic);
       }
     },

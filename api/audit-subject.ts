@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { recordedParameter, type TrailEntry } from '../domain/audit-trail.ts';
+import { storable } from '../domain/text.ts';
 import type { ApiEnv } from './env.ts';
 import { declaredPermission } from './permits.ts';
 import type { Principal } from './principal.ts';
@@ -34,7 +35,7 @@ export function askedBy(c: Context<ApiEnv>, route: string, clientAddress: string
   const principal = c.get('principal');
   const parameters = parametersOf(route, c.req.path);
   return {
-    principal: printable(principal.name),
+    principal: storable(principal.name),
     principalKind: principal.kind,
     permission: declaredPermission(c),
     method: c.req.method,
@@ -84,11 +85,6 @@ function organizationsOf(
 ): string[] | null {
   if (organizations === null) return inPath !== undefined && ORGANIZATION.test(inPath) ? [inPath] : null;
   const named = inPath ?? inQuery;
-  if (named !== undefined && organizations.includes(named)) return [printable(named)];
-  return organizations.length === 0 ? null : organizations.map(printable);
-}
-
-/** What PostgreSQL takes as a text. */
-function printable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\u{fffd}');
+  if (named !== undefined && organizations.includes(named)) return [storable(named)];
+  return organizations.length === 0 ? null : organizations.map(storable);
 }

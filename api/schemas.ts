@@ -17,3 +17,19 @@ export function answer<S extends z.ZodType>(description: string, schema: S) {
 export function jsonBody<S extends z.ZodType>(schema: S) {
   return { required: true, content: { 'application/json': { schema } } };
 }
+
+/** A text to search for. @param longest in characters */
+export const searchText = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .refine((value) => !value.includes('\0'), 'holds a NUL character');
+
+/** A moment to search from or to. */
+export const searchTime = z.iso
+  .datetime({ offset: true })
+  .refine((value) => Date.parse(value) >= 0, 'must be after 1970');
+
+// Typed as any text: zod-openapi's types would take the end of the name for JSON.
+export const NDJSON: string = 'application/x-ndjson';

@@ -6,6 +6,7 @@ import type { Batch, Delivery, ParkReason } from '../../activities/ports.ts';
 import { FIRST_RETRY_MS } from '../../domain/backoff.ts';
 import { statusOf } from '../../domain/failures.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
+import { storable } from '../../domain/text.ts';
 import type { SealingKey } from './data-keys.ts';
 
 type Numbers = Array<number | null>;
@@ -313,6 +314,7 @@ function pushRejected(
   into.schemaId.push(delivery.schemaId);
   into.key.push(record.key?.toString('base64') ?? null);
   into.value.push(record.value?.toString('base64') ?? null);
+  // A message must not be able to keep its own failure from being written.
   into.headers.push(
     record.headers.length === 0
       ? null
@@ -340,9 +342,4 @@ function pushParked(
   into.from.push(record.offset);
   into.to.push(record.offset + 1);
   into.records.push(1);
-}
-
-/** jsonb takes no NUL, and a message must not be able to keep its own failure from being written. */
-function storable(name: string): string {
-  return name.replaceAll('\0', '\ufffd');
 }

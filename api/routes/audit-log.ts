@@ -8,37 +8,25 @@ import { problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
 import type { Principal } from '../principal.ts';
-import { answer } from '../schemas.ts';
+import { answer, NDJSON, searchText, searchTime } from '../schemas.ts';
 import { mustOwn } from '../tenancy.ts';
 
 const EXPORT_PAGE = 1_000;
 
-// Typed as any text: zod-openapi's types would take the end of the name for JSON.
-const NDJSON: string = 'application/x-ndjson';
-
-const text = (longest: number) =>
-  z
-    .string()
-    .min(1)
-    .max(longest)
-    .refine((value) => !value.includes('\0'), 'holds a NUL character');
-
-const time = z.iso.datetime({ offset: true }).refine((value) => Date.parse(value) >= 0, 'must be after 1970');
-
 const FilterSchema = z
   .object({
-    principal: text(255).optional().openapi({ description: 'Name of who asked.' }),
-    organizationId: text(100).optional().openapi({ description: 'One of those that the entry names.' }),
-    route: text(255).optional().openapi({
+    principal: searchText(255).optional().openapi({ description: 'Name of who asked.' }),
+    organizationId: searchText(100).optional().openapi({ description: 'One of those that the entry names.' }),
+    route: searchText(255).optional().openapi({
       description: 'Pattern of the path.',
       example: '/api/v1/crm-ingestion/dead-letters/:id/redrive',
     }),
     kind: z.enum(TRAIL_KINDS).optional(),
     outcome: z.enum(TRAIL_OUTCOMES).optional(),
     actionId: z.uuid().optional().openapi({ description: 'Of an attempt and its outcome.' }),
-    requestId: text(128).optional(),
-    from: time.optional(),
-    to: time.optional().openapi({ description: 'Entries before this time.' }),
+    requestId: searchText(128).optional(),
+    from: searchTime.optional(),
+    to: searchTime.optional().openapi({ description: 'Entries before this time.' }),
   })
   .strict();
 

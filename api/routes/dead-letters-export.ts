@@ -6,14 +6,12 @@ import { createRouter } from '../env.ts';
 import { ProblemError, problemResponses } from '../errors.ts';
 import { permits } from '../permits.ts';
 import type { ApiDeps } from '../ports.ts';
+import { NDJSON } from '../schemas.ts';
 import { SearchSchema, searchOf } from './dead-letters-schemas.ts';
 import { maySeePersonalData, wholeOf } from './dead-letters-view.ts';
 
 /** Messages may have a megabyte each, and a page of them is in memory at once. */
 const PAGE = 50;
-
-// Typed as any text: zod-openapi's types would take the end of the name for JSON.
-const NDJSON: string = 'application/x-ndjson';
 
 const exporting = createRoute({
   method: 'get',

@@ -6,19 +6,12 @@ import { MAX_FAILED_IDS, SETTLED, UNSETTLED } from '../../domain/failed-filter.t
 import { FAILURE_CLASSES } from '../../domain/failure-class.ts';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import type { Principal } from '../principal.ts';
+import { searchText, searchTime } from '../schemas.ts';
 import { searched } from '../tenancy.ts';
 
 const CODES = Object.keys(FAILURES) as [FailureCode, ...FailureCode[]];
 const MAX_INT4 = 2_147_483_647;
 
-const text = (longest: number) =>
-  z
-    .string()
-    .min(1)
-    .max(longest)
-    .refine((value) => !value.includes('\0'), 'holds a NUL character');
-
-const time = z.iso.datetime({ offset: true }).refine((value) => Date.parse(value) >= 0, 'must be after 1970');
 const id = z.string().regex(/^[1-9]\d{0,15}$/u, 'expected the number of a failed event');
 
 /** The filter as query parameters; all of them must fit. */
@@ -29,7 +22,7 @@ export const SearchSchema = z
       .enum(FAILURE_CLASSES)
       .optional()
       .openapi({ description: '`retryable`: is tried again by itself; `permanent`: only a person can help.' }),
-    organizationId: text(100).optional(),
+    organizationId: searchText(100).optional(),
     eventType: z.enum(EVENT_TYPES).optional(),
     errorCode: z.enum(CODES).optional(),
     fingerprint: z
@@ -38,9 +31,9 @@ export const SearchSchema = z
       .optional()
       .openapi({ description: 'Of a group.' }),
     schemaId: z.coerce.number().int().min(-MAX_INT4).max(MAX_INT4).optional(),
-    topic: text(249).optional(),
-    from: time.optional().openapi({ description: 'First failed at this time or later.' }),
-    to: time.optional().openapi({ description: 'First failed before this time.' }),
+    topic: searchText(249).optional(),
+    from: searchTime.optional().openapi({ description: 'First failed at this time or later.' }),
+    to: searchTime.optional().openapi({ description: 'First failed before this time.' }),
     failedIds: z
       .string()
       .regex(/^[1-9]\d{0,15}(,[1-9]\d{0,15})*$/u, 'expected numbers with commas between them')

@@ -67,7 +67,12 @@ export function docsRoutes(app: OpenAPIHono<ApiEnv>) {
     scheme: 'bearer',
     description: 'A JWT or an API key; `x-permission` of a route names what it must permit.',
   });
-  const described = () => withPlainPatterns(withCommonAnswers(app.getOpenAPI31Document(INFO)));
+  let known: Document | null = null;
+  const described = () => {
+    // With the first question, when all routes are there; they stay the same.
+    known ??= withPlainPatterns(withCommonAnswers(app.getOpenAPI31Document(INFO)));
+    return known;
+  };
   return createRouter()
     .openapi(document, (c) => c.json<{ openapi: string }, 200>(described(), 200))
     .openapi(page, async (c) => {

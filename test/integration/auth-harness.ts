@@ -2,17 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { inspect } from 'node:util';
-import { onTestFinished } from 'vitest';
 import { createApiKeys } from '../../adapters/postgres/api-keys.ts';
 import { newApiKey } from '../../api/auth/api-key.ts';
-import { openApiServers } from '../../api/server.ts';
-import { startApi } from '../../api/start.ts';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
-import { createMetrics } from '../../platform/metrics.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 import { AUDIENCE, ISSUER } from '../helpers/issuer.ts';
-import { recordingLogger } from '../unit/platform/recording-logger.ts';
+import { openApi } from '../helpers/product-api.ts';
 
 export const API = '/api/v1/crm-ingestion';
 
@@ -34,29 +28,18 @@ export interface Answered {
 /** An API that lets in whom it knows, over a database of its own; everybody may fail as often as they like. */
 export async function openGuardedApi(env: Record<string, string> = {}) {
   const { url, pool } = await createTestDatabase();
-  const config = loadConfig(
-    {
-      ...process.env,
-      NODE_ENV: 'development',
-      AUTH_MODE: 'jwt',
-      AUTH_ISSUER: ISSUER,
-      AUTH_AUDIENCE: AUDIENCE,
-      DATABASE_URL: url,
-      API_PORT: '0',
-      RETRY_QUEUE_PREFIX: `test-${randomUUID()}`,
-      RATE_LIMIT_FAILED_PER_MINUTE: '0',
-      RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
-      RATE_LIMIT_IDENTITY_PER_MINUTE: '0',
-      ...env,
-    },
-    EVENT_TYPES,
-  );
-  const logger = recordingLogger();
-  const { servers, closing } = openApiServers(config, logger);
-  const api = await startApi(config, servers, { logger, metrics: createMetrics() });
-  onTestFinished(async () => {
-    await api.close();
-    for (const { run } of closing) await run();
+  const { port, logger } = await openApi({
+    ...process.env,
+    NODE_ENV: 'development',
+    AUTH_MODE: 'jwt',
+    AUTH_ISSUER: ISSUER,
+    AUTH_AUDIENCE: AUDIENCE,
+    DATABASE_URL: url,
+    RETRY_QUEUE_PREFIX: `test-${randomUUID()}`,
+    RATE_LIMIT_FAILED_PER_MINUTE: '0',
+    RATE_LIMIT_ADDRESS_PER_MINUTE: '0',
+    RATE_LIMIT_IDENTITY_PER_MINUTE: '0',
+    ...env,
   });
   const keys = createApiKeys(pool);
 
@@ -64,14 +47,14 @@ export async function openGuardedApi(env: Record<string, string> = {}) {
     pool,
     keys,
     logger,
-    port: api.port,
+    port,
     /** Everything that was logged, the insides of errors included. */
     logged: () =>
       inspect(logger.lines, { depth: Number.POSITIVE_INFINITY, maxStringLength: null, maxArrayLength: null }),
-    ask: (asked: Asked) => ask(api.port, asked),
+    ask: (asked: Asked) => ask(port, asked),
     /** As somebody who shows this. */
     as: (shown: string, asked: Asked = {}) =>
-      ask(api.port, { ...asked, headers: ['authorization', `Bearer ${shown}`, ...(asked.headers ?? [])] }),
+      ask(port, { ...asked, headers: ['authorization', `Bearer ${shown}`, ...(asked.headers ?? [])] }),
     /** Straight into the table. */
     async makeKey(grants: string[], organizations: string[] | null, name = 'machine') {
       const { key, ...made } = newApiKey();

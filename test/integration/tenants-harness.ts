@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'slonik';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { z } from 'zod';
 import { createErasureRequests } from '../../adapters/postgres/erasures.ts';
 import { createLegalHolds } from '../../adapters/postgres/legal-holds.ts';
@@ -8,17 +8,12 @@ import { createQuotas } from '../../adapters/postgres/quotas.ts';
 import { createRedrives } from '../../adapters/postgres/redrives.ts';
 import { createReplays } from '../../adapters/postgres/replays.ts';
 import { createRetentionRules } from '../../adapters/postgres/retention.ts';
-import { openApiServers } from '../../api/server.ts';
-import { startApi } from '../../api/start.ts';
-import { EVENT_TYPES } from '../../domain/events.ts';
-import { loadConfig } from '../../platform/config.ts';
-import { createMetrics } from '../../platform/metrics.ts';
 import { API_PREFIX } from '../../scripts/lib/access-matrix.ts';
 import { AUDIENCE, claimsOf, ISSUER, sign } from '../helpers/issuer.ts';
 import { produce } from '../helpers/lane-harness.ts';
 import { createProduct } from '../helpers/product.ts';
+import { openApi } from '../helpers/product-api.ts';
 import { ids, wireLead } from '../helpers/wire-leads.ts';
-import { recordingLogger } from '../unit/platform/recording-logger.ts';
 import { KEY } from './erasure-harness.ts';
 
 const SECRET = 'a secret of this test alone, long enough';
@@ -49,7 +44,7 @@ export interface Answered {
 export async function createTenants() {
   const product = await createProduct({ partitions: 1, env: { BREAKER_PERCENT: '100', ERASURE_KEY: KEY } });
   const { pool, topics, kafka, schemaIds } = product;
-  const api = await openApi(product.env);
+  const api = await openGuardedApi(product.env);
 
   async function ask(as: Identity, method: string, path: string, json?: unknown): Promise<Answered> {
     const claims = claimsOf({ sub: as.name ?? 'ann', roles: as.roles, organizations: as.organizations });
@@ -91,20 +86,12 @@ export async function createTenants() {
   return { ...product, ask, ours: await thingsOf(OURS, true, parts), theirs: await thingsOf(THEIRS, false, parts) };
 }
 
-async function openApi(env: Record<string, string>) {
-  const auth = {
+function openGuardedApi(env: Record<string, string>) {
+  return openApi({
+    ...env,
     ...{ AUTH_MODE: 'jwt', AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE, AUTH_HS256_SECRET: SECRET },
     ...{ RATE_LIMIT_IDENTITY_PER_MINUTE: '0', RATE_LIMIT_ADDRESS_PER_MINUTE: '0', RATE_LIMIT_FAILED_PER_MINUTE: '0' },
-  };
-  const config = loadConfig({ ...env, ...auth, API_PORT: '0' }, EVENT_TYPES);
-  const logger = recordingLogger();
-  const { servers, closing } = openApiServers(config, logger);
-  const api = await startApi(config, servers, { logger, metrics: createMetrics() });
-  onTestFinished(async () => {
-    await api.close();
-    for (const { run } of closing) await run();
   });
-  return api;
 }
 
 export type Things = Awaited<ReturnType<typeof thingsOf>>;

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, generateSecret } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, loadConfig } from '../../../platform/config.ts';
+import { type Environment, loadConfig } from '../../../platform/config.ts';
 import { isWellKnown } from '../../../platform/well-known-secrets.ts';
+import { problemsOf } from './config-problems.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'auth-rules-'));
 const files = { set: join(folder, 'set.json'), secrets: join(folder, 'private.json'), text: join(folder, 'text') };
@@ -22,16 +23,6 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const load = (env: Environment) => loadConfig(env, ['lead.created']);
-
-function problemsOf(env: Environment): readonly string[] {
-  try {
-    load(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
 
 describe('authentication', () => {
   it('is off on a laptop', () => {

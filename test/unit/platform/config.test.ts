@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, loadConfig } from '../../../platform/config.ts';
+import { type Environment, loadConfig } from '../../../platform/config.ts';
+import { problemsOf } from './config-problems.ts';
 
 const EVENT_TYPES = ['lead.created', 'lead.updated'];
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
@@ -12,16 +13,6 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function load(env: Environment) {
   return loadConfig(env, EVENT_TYPES);
-}
-
-function problemsOf(env: Environment): readonly string[] {
-  try {
-    load(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
 }
 
 describe('defaults', () => {

@@ -1,15 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../../platform/config.ts';
-
-function problemsOf(env: Record<string, string>): readonly string[] {
-  try {
-    loadConfig(env, []);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+import { loadConfig } from '../../../platform/config.ts';
+import { problemsOf } from './config-problems.ts';
 
 describe('the HTTP door', () => {
   it('believes nobody, lets in no other site and speaks no TLS, unless it is told to', () => {

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, type Environment, loadConfig } from '../../../platform/config.ts';
+import { type Environment, loadConfig } from '../../../platform/config.ts';
 import { renderConfigTable } from '../../../platform/config-docs.ts';
 import { fileVariables } from '../../../platform/secret-files.ts';
 import { VARIABLES, type Variable } from '../../../platform/variables.ts';
+import { problemsOf } from './config-problems.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'secret-files-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,16 +21,6 @@ function file(content: string): string {
 }
 
 const load = (env: Environment) => loadConfig(env, ['lead.created']);
-
-function problemsOf(env: Environment): readonly string[] {
-  try {
-    load(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
-}
 
 describe('a secret from a file', () => {
   it('is taken without the line end', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../../platform/config.ts';
+import { loadConfig } from '../../../platform/config.ts';
 import { createHealth } from '../../../platform/health.ts';
 import { type Listening, listen } from '../../../platform/http-server.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
@@ -12,6 +12,7 @@ import { startMetricsServer } from '../../../platform/metrics-server.ts';
 import { readServerTls, type ServerTls } from '../../../platform/server-tls.ts';
 import { watchServerTls } from '../../../platform/tls-reload.ts';
 import { type Issued, makeAuthority } from '../../helpers/certificates.ts';
+import { problemsOf } from './config-problems.ts';
 import { recordingLogger } from './recording-logger.ts';
 
 const DAY_MS = 86_400_000;
@@ -154,45 +155,37 @@ describe('a renewed certificate', () => {
 });
 
 describe('certificates that can not serve', () => {
-  function problemsOf({ certFile, keyFile, clientCaFile }: ServerTls): readonly string[] {
-    const env = { API_TLS_CERT_FILE: certFile, API_TLS_KEY_FILE: keyFile, API_TLS_CLIENT_CA_FILE: clientCaFile ?? '' };
-    try {
-      loadConfig(env, []);
-    } catch (error) {
-      if (error instanceof ConfigError) return error.problems;
-      throw error;
-    }
-    return [];
-  }
+  const problemsWith = ({ certFile, keyFile, clientCaFile }: ServerTls) =>
+    problemsOf({ API_TLS_CERT_FILE: certFile, API_TLS_KEY_FILE: keyFile, API_TLS_CLIENT_CA_FILE: clientCaFile ?? '' });
   const named = (problem: string) => [`API_TLS_CERT_FILE and API_TLS_KEY_FILE: ${problem}`];
 
   it('are refused at the start, each with its reason', async () => {
     const good = await issue();
-    expect(problemsOf(files(good))).toEqual([]);
-    expect(problemsOf(files({ ...good, key: (await issue()).key }))).toEqual(
+    expect(problemsWith(files(good))).toEqual([]);
+    expect(problemsWith(files({ ...good, key: (await issue()).key }))).toEqual(
       named('the key is not that of the certificate'),
     );
     const expired = await authority.issue({ ips: ['127.0.0.1'], notBefore: inDays(-9), notAfter: inDays(-2) });
     const day = inDays(-2).toISOString().slice(0, 10);
-    expect(problemsOf(files(expired))).toEqual(named(`the certificate expired on ${day}`));
+    expect(problemsWith(files(expired))).toEqual(named(`the certificate expired on ${day}`));
     const early = await authority.issue({ ips: ['127.0.0.1'], notBefore: inDays(3), notAfter: inDays(9) });
-    expect(problemsOf(files(early))).toEqual(
+    expect(problemsWith(files(early))).toEqual(
       named(`the certificate is not valid before ${inDays(3).toISOString().slice(0, 10)}`),
     );
     const broken = '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n';
-    expect(problemsOf(files({ ...good, cert: broken }))).toEqual(named('the certificate can not be read'));
-    expect(problemsOf(files({ ...good, key: good.cert }))).toEqual(
+    expect(problemsWith(files({ ...good, cert: broken }))).toEqual(named('the certificate can not be read'));
+    expect(problemsWith(files({ ...good, key: good.cert }))).toEqual(
       named('the key can not be read; it must be PEM without a passphrase'),
     );
-    expect(problemsOf(files(good, broken))).toEqual(named('the authority of client certificates can not be read'));
+    expect(problemsWith(files(good, broken))).toEqual(named('the authority of client certificates can not be read'));
   });
 
   it('are refused where one file is missing', async () => {
     const { certFile, keyFile } = files(await issue());
-    expect(problemsOf({ certFile, keyFile: '', clientCaFile: null })).toEqual([
+    expect(problemsWith({ certFile, keyFile: '', clientCaFile: null })).toEqual([
       'API_TLS_CERT_FILE is set without API_TLS_KEY_FILE; set them together or not at all',
     ]);
-    expect(problemsOf({ certFile: '', keyFile, clientCaFile: null })).toEqual([
+    expect(problemsWith({ certFile: '', keyFile, clientCaFile: null })).toEqual([
       'API_TLS_KEY_FILE is set without API_TLS_CERT_FILE; set them together or not at all',
     ]);
   });
