@@ -20,12 +20,21 @@ export interface ReaderLimits {
 export type SessionLimits = Omit<ReaderLimits, 'maxBufferedBytes'> & {
   /** Becomes less when another session is opened: then nothing is fetched until what waits fits again. */
   readonly maxBufferedBytes: number;
+  /** How long the first record of a batch waits for more, in milliseconds. */
+  readonly lingerMs: number;
 };
 
 export interface Fetching {
   /** Starts whatever can be fetched now; to be called when there is room again or a doubt is settled. */
   resume(): void;
   stop(): void;
+}
+
+interface FetchManner {
+  maxBytes: number;
+  maxWaitMs: number;
+  /** Whether the broker holds what it has back for more. What it then brings counts as here since it was asked for. */
+  lingers: boolean;
 }
 
 /** A fetch that leaves partitions out must not wait long: theirs would wait for it. */
@@ -49,6 +58,8 @@ export function startFetching(options: {
   const { partitions, identities, limits, brokers, boundsOf, changed } = options;
   /** Leaders with a fetch under way. */
   const busy = new Set<number>();
+  /** Leaders whose last answer brought something. */
+  const flowing = new Set<number>();
   let reservedBytes = 0;
   let fetches = 0;
   let findingLeaders = false;
@@ -120,14 +131,27 @@ export function startFetching(options: {
     let maxWaitMs = limits.maxWaitMs;
     if (left.some((partition) => partition.leader === null)) maxWaitMs = Math.min(maxWaitMs, WAIT_BESIDE_STALLED_MS);
     if (wanted.length < led.length) maxWaitMs = Math.min(maxWaitMs, WAIT_BESIDE_FULL_MS);
-    void fetch(leader, wanted, Math.min(Math.max(free, 1), wanted.length * limits.maxBytesPerPartition), maxWaitMs);
+    const maxBytes = Math.min(Math.max(free, 1), wanted.length * limits.maxBytesPerPartition);
+    const lingers = flowing.has(leader) && limits.lingerMs > 0 && !led.some(({ moreIsComing }) => moreIsComing);
+    if (lingers) maxWaitMs = Math.min(maxWaitMs, brokerLinger(left));
+    void fetch(leader, wanted, { maxBytes, maxWaitMs, lingers });
   }
 
-  async function fetch(leader: number, wanted: PartitionReader[], maxBytes: number, maxWaitMs: number): Promise<void> {
+  /**
+   * Where records trickle in, a batch waits for more of them. The broker does that waiting: else each record would cost it
+   * and us a fetch. Of several brokers each waits for half of the time, so that their answers come together in a batch.
+   */
+  function brokerLinger(left: readonly PartitionReader[]): number {
+    const leaders = new Set(left.map(({ leader }) => leader));
+    return leaders.size > 1 ? Math.ceil(limits.lingerMs / 2) : limits.lingerMs;
+  }
+
+  async function fetch(leader: number, wanted: PartitionReader[], how: FetchManner): Promise<void> {
+    const { maxBytes } = how;
     busy.add(leader);
     reservedBytes += maxBytes;
     try {
-      await fetchOnce(leader, wanted, maxBytes, maxWaitMs);
+      await fetchOnce(leader, wanted, how);
     } catch (error) {
       for (const partition of wanted) partition.stall(messageOf(error), performance.now());
     }
@@ -136,11 +160,12 @@ export function startFetching(options: {
     settled();
   }
 
-  async function fetchOnce(leader: number, wanted: PartitionReader[], maxBytes: number, maxWaitMs: number) {
+  async function fetchOnce(leader: number, wanted: PartitionReader[], { maxBytes, maxWaitMs, lingers }: FetchManner) {
+    const askedAt = performance.now();
     const asked = new Map(wanted.map((partition) => [partition.name, { partition, offset: partition.position }]));
     const answer = await brokers.fetch(leader, {
       maxWaitMs,
-      minBytes: 1,
+      minBytes: lingers ? Math.min(maxBytes, limits.maxBytesPerPartition) : 1,
       maxBytes,
       maxBytesPerPartition: limits.maxBytesPerPartition,
       partitions: [...asked.values()].map(({ partition: { topic, partition }, offset }) => ({
@@ -153,20 +178,23 @@ export function startFetching(options: {
     if (answer.errorCode !== ERROR.NONE) throw new Error(errorWords(answer.errorCode));
     fetches += 1;
     const allEmpty = answer.partitions.every(({ recordSet }) => recordSet.length === 0);
+    if (allEmpty) flowing.delete(leader);
+    else flowing.add(leader);
+    const arrivedAt = lingers ? askedAt : performance.now();
     for (const fetched of answer.partitions) {
       const { partition, offset } = asked.get(partitionName(fetched)) ?? {};
       // What waited may have been discarded meanwhile: this answer would leave a hole.
       if (partition === undefined || partition.position !== offset) continue;
-      if (fetched.errorCode === ERROR.NONE) takeIn(partition, fetched);
+      if (fetched.errorCode === ERROR.NONE) takeIn(partition, fetched, arrivedAt);
       else await fail(partition, fetched.errorCode);
       // Committed offsets follow, but the broker can't bring them just now (tiered storage) and does not wait either.
       if (allEmpty && offset < fetched.lastStableOffset) partition.retryAt = performance.now() + NOTHING_RETRY_MS;
     }
   }
 
-  function takeIn(partition: PartitionReader, fetched: FetchedPartition): void {
+  function takeIn(partition: PartitionReader, fetched: FetchedPartition, arrivedAt: number): void {
     try {
-      const brought = partition.accept(fetched, performance.now());
+      const brought = partition.accept(fetched, arrivedAt);
       if (brought === 'progress') partition.servedBy = fetches;
       // First in the next request, where a batch of any size is sent whole.
       if (brought === 'cut off') partition.servedBy = 0;

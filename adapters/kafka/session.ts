@@ -37,7 +37,7 @@ const BACKLOG_PATIENCE = 10;
  */
 export function openSession(
   ranges: readonly LogRange[],
-  limits: SessionLimits,
+  limits: Omit<SessionLimits, 'lingerMs'>,
   brokers: Brokers,
   { boundsOf, log, closed: onClosed }: SessionDeps,
 ): KafkaLogSession {
@@ -48,6 +48,7 @@ export function openSession(
     if (topicId) identities.seen(topic, topicId);
   }
   let turn = 0;
+  let linger = 0;
   let closed = false;
   let troubleTold = false;
   let wake = () => {};
@@ -75,7 +76,17 @@ export function openSession(
     tellTrouble();
     wake();
   };
-  const fetching = startFetching({ partitions, identities, limits, brokers, boundsOf, changed });
+  const sessionLimits: SessionLimits = {
+    maxWaitMs: limits.maxWaitMs,
+    maxBytesPerPartition: limits.maxBytesPerPartition,
+    get maxBufferedBytes() {
+      return limits.maxBufferedBytes;
+    },
+    get lingerMs() {
+      return linger;
+    },
+  };
+  const fetching = startFetching({ partitions, identities, limits: sessionLimits, brokers, boundsOf, changed });
 
   /** Throws what ends reading, once everything before it is handed out. */
   function throwFailure(): void {
@@ -143,6 +154,7 @@ export function openSession(
   return {
     async next({ maxRecords, maxBytes = Number.POSITIVE_INFINITY, lingerMs, signal }) {
       const room: Room = { records: maxRecords, bytes: maxBytes };
+      linger = lingerMs;
       while (!signal.aborted && !closed) {
         throwFailure();
         const due = dueIn(room, lingerMs);

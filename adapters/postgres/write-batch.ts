@@ -26,8 +26,10 @@ import { guarded } from './errors.ts';
 import { sealRejected } from './kept-messages.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
 import { mayBeNew, newEvents } from './new-steps.ts';
+import { createStatementNames, type StatementNames } from './prepared.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
+import { SHARED_FROM } from './rows.ts';
 import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 
 const writtenRow = z.object({
@@ -60,6 +62,7 @@ export function createBatchWriter(
   let mostlyKnown = false;
   let allNew = true;
   let askIn = 0;
+  const named = createStatementNames('crm_batch');
 
   async function withoutKnown(batch: Batch): Promise<{ rest: Batch; known: KnownCounts | null }> {
     askIn -= 1;
@@ -73,12 +76,18 @@ export function createBatchWriter(
 
   return async (batch) => {
     const { rest, known } = await withoutKnown(batch);
-    const result = await writeBatch(connection, dataKeys, rest, known, allNew);
+    const result = await writeBatch({ connection, dataKeys, named }, rest, known, allNew);
     const skipped = result.slices.reduce((sum, slice) => sum + slice.skipped, 0);
     mostlyKnown = isMost(skipped, batch);
     allNew = skipped === 0;
     return known === null ? result : { ...result, events: [...result.events, ...known.events] };
   };
+}
+
+interface WriterDeps {
+  connection: DatabasePoolConnection;
+  dataKeys: DataKeys;
+  named: StatementNames;
 }
 
 const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.length;
@@ -92,8 +101,7 @@ const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.
  * @throws WriteError when PostgreSQL refuses
  */
 async function writeBatch(
-  connection: DatabasePoolConnection,
-  dataKeys: DataKeys,
+  { connection, dataKeys, named }: WriterDeps,
   batch: Batch,
   known: KnownCounts | null,
   allNew: boolean,
@@ -106,7 +114,11 @@ async function writeBatch(
       await dataKeys.forSealing(connection),
     );
   }
-  const write = (reading: Reading) => guarded(() => connection.one(batchStatement(batch, columns, reading, known)));
+  const isSmall = batch.deliveries.length < SHARED_FROM;
+  const write = (reading: Reading) => {
+    const statement = batchStatement(batch, columns, reading, known);
+    return guarded(() => connection.one(isSmall ? named(statement) : statement));
+  };
   switch (batch.mode) {
     case 'restore':
       return write(rewriting(batch, { mode: 'restore' }));

@@ -5,7 +5,8 @@ import { problemOf } from '../errors.ts';
 import type { NetworkOf } from './client-address.ts';
 import { EXPOSED } from './cors.ts';
 import { credentialOf } from './credential.ts';
-import type { Door, Pass } from './door.ts';
+import type { Door, Pass, Refusal } from './door.ts';
+import type { HoldBack } from './hold-back.ts';
 import { isOpen } from './open-paths.ts';
 import { detailOf, type Refusals, refusalHeaders } from './refusals.ts';
 
@@ -13,6 +14,8 @@ export interface EarlyDeps {
   door: Door;
   networkOf: NetworkOf;
   refusals: Refusals;
+  /** null answers always at once: a proxy's connections are needed for others. */
+  holdBack: HoldBack | null;
   /** Of pages that must be able to read the answer. */
   corsOrigins: readonly string[];
 }
@@ -24,7 +27,7 @@ export interface Early {
   passOf(incoming: IncomingMessage, open: boolean): Pass | undefined;
 }
 
-export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: EarlyDeps): Early {
+export function createEarlyRefusal({ door, networkOf, refusals, holdBack, corsOrigins }: EarlyDeps): Early {
   const passes = new WeakMap<IncomingMessage, { pass: Pass; open: boolean }>();
   return {
     passOf(incoming, open) {
@@ -33,37 +36,45 @@ export function createEarlyRefusal({ door, networkOf, refusals, corsOrigins }: E
       return decided?.open === open ? decided.pass : undefined;
     },
     refuse(incoming, outgoing) {
-      const { url = '/', headers, method } = incoming;
+      const { url = '/', headers } = incoming;
       const open = isOpen(url);
-      const verdict = door.judge({
-        network: networkOf(incoming),
-        credential: credentialOf(headers.authorization),
-        open,
-      });
+      const network = networkOf(incoming);
+      const verdict = door.judge({ network, credential: credentialOf(headers.authorization), open });
       if (typeof verdict !== 'object') {
         passes.set(incoming, { pass: verdict, open });
         return false;
       }
       refusals.count(verdict.reason);
-      const [path = url] = url.split('?', 1);
-      const requestId = randomUUID();
-      const body = JSON.stringify(problemOf('rate-limited', detailOf(verdict), path, requestId));
-      const { origin } = headers;
-      outgoing.writeHead(429, {
-        'content-type': 'application/problem+json',
-        'content-length': Buffer.byteLength(body),
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-        'x-request-id': requestId,
-        ...refusalHeaders(verdict),
-        ...corsHeaders(origin, corsOrigins),
-        // Nobody reads the body that comes with it.
-        ...(method !== 'GET' && method !== 'HEAD' && { connection: 'close' }),
-      });
-      outgoing.end(method === 'HEAD' ? undefined : body);
+      const answer = () => sendRefusal(incoming, outgoing, verdict, corsOrigins);
+      const heldMs = holdBack?.(network) ?? 0;
+      if (heldMs === 0) answer();
+      else setTimeout(answer, heldMs);
       return true;
     },
   };
+}
+
+function sendRefusal(
+  { url = '/', headers, method }: IncomingMessage,
+  outgoing: ServerResponse,
+  refusal: Refusal,
+  corsOrigins: readonly string[],
+): void {
+  const [path = url] = url.split('?', 1);
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemOf('rate-limited', detailOf(refusal), path, requestId));
+  outgoing.writeHead(429, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    ...refusalHeaders(refusal),
+    ...corsHeaders(headers.origin, corsOrigins),
+    // Nobody reads the body that comes with it.
+    ...(method !== 'GET' && method !== 'HEAD' && { connection: 'close' }),
+  });
+  outgoing.end(method === 'HEAD' ? undefined : body);
 }
 
 function corsHeaders(origin: string | undefined, allowed: readonly string[]) {

@@ -6,6 +6,7 @@ import type { Metrics } from '../../platform/metrics.ts';
 import { type AddressOf, createAddressOf, createNetworkOf } from './client-address.ts';
 import { createDoor } from './door.ts';
 import { createEarlyRefusal } from './early.ts';
+import { createHoldBack } from './hold-back.ts';
 import type { Limiters } from './limiter.ts';
 import { createLimits, type Limits } from './middleware.ts';
 import { createRefusals } from './refusals.ts';
@@ -28,7 +29,11 @@ export function createHttpDoor(
 ): HttpDoor {
   const door = createDoor(limiters, config.limits);
   const shared = { door, networkOf: createNetworkOf(config.trustProxy), refusals: createRefusals(metrics, logger) };
-  const early = createEarlyRefusal({ ...shared, corsOrigins: config.corsOrigins });
+  const early = createEarlyRefusal({
+    ...shared,
+    holdBack: config.trustProxy === null ? createHoldBack() : null,
+    corsOrigins: config.corsOrigins,
+  });
   return {
     limits: createLimits({ ...shared, passOf: early.passOf }),
     addressOf: createAddressOf(config.trustProxy),

@@ -53,7 +53,7 @@ async function askAllAlong(port: number, path: string, caller: Caller, over: Abo
 /** @returns the status, 0 without an answer */
 function ask(agent: Agent, port: number, path: string, { from, token }: Caller): Promise<number> {
   return new Promise((resolve) => {
-    const headers = { authorization: `Bearer ${token}` };
+    const headers = { authorization: `Bearer ${token}`, 'x-forwarded-for': from };
     const target = { host: '127.0.0.1', port, path, localAddress: from, agent, headers, timeout: PATIENCE_MS };
     const asked = request(target, (answer) => {
       answer.resume().on('close', () => resolve(answer.statusCode ?? 0));

@@ -22,15 +22,23 @@ const [ISSUER, AUDIENCE, KEY_ID] = ['https://issuer.example', 'crm-ingestion', '
 const START_TIMEOUT_MS = 60_000;
 const LOOK_MS = 50;
 
-/** @param env of the worker; limits and everything else are those of users who configure nothing but their issuer */
-export async function openDoor(env: Readonly<Record<string, string>>, logs: string): Promise<Door> {
+/**
+ * @param env of the worker; limits and everything else are those of users who configure nothing but their issuer
+ * @param behindProxy whether whoever connects is believed to be a proxy
+ */
+export async function openDoor(
+  env: Readonly<Record<string, string>>,
+  behindProxy: boolean,
+  logs: string,
+): Promise<Door> {
   const [own, other] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')];
   const jwk = { ...(await exportJWK(own.publicKey)), kid: KEY_ID, alg: 'ES256', use: 'sig' };
   const jwks = path.join(logs, 'jwks.json');
   await writeFile(jwks, JSON.stringify({ keys: [jwk] }));
   const log = path.join(logs, 'api.log');
   const auth = { AUTH_MODE: 'jwt', AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE, AUTH_JWKS_FILE: jwks };
-  const child = await startChild(process.execPath, [API], { ...env, ...auth, API_PORT: '0' }, log);
+  const proxy = behindProxy ? { TRUST_PROXY: '1' } : {};
+  const child = await startChild(process.execPath, [API], { ...env, ...auth, ...proxy, API_PORT: '0' }, log);
   try {
     return {
       port: await portOf(child, log),

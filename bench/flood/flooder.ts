@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export interface FloodOrder {
   port: number;
   path: string;
-  /** Requests per second, as many as the server keeps up with. */
+  /** Requests per second that are due; each is sent if a connection is idle then. */
   rate: number;
   /** Kept alive; each has one request under way at a time. */
   connections: number;
@@ -16,6 +16,9 @@ export interface FloodOrder {
 
 export interface FloodCount {
   seconds: number;
+  /** Part of the time that the flood was not at work, for want of the machine. */
+  asleep: number;
+  sent: number;
   answered: number;
   /** Answers by status. */
   byStatus: Record<string, number>;

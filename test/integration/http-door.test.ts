@@ -152,6 +152,25 @@ describe('bad tokens', () => {
     expect((await api.as(await token('ann'))).status).toBe(200);
   });
 
+  it('are answered late once there were a hundred of a minute, while others are answered at once', async () => {
+    const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
+    const ann = await token('ann');
+    expect((await api.as(ann)).status).toBe(200);
+    await flood(api);
+    for (let nth = 0; nth < 100; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+    const answers: number[] = [];
+    const held = api.as(BAD).then(({ status }) => answers.push(status));
+    await Promise.all([held, api.as(ann).then(({ status }) => answers.push(status))]);
+    expect(answers).toEqual([200, 429]);
+  });
+
+  it('hold up no connection of a proxy, which others need', async () => {
+    const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5', TRUST_PROXY: '1' });
+    await flood(api);
+    // Held back for a second each, they would take longer than a test may.
+    for (let nth = 0; nth < 200; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+  });
+
   it('fill no log: neither a line for each nor one that tells of whom', async () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
     const before = api.logger.lines.filter(({ level }) => level !== 'debug').length;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { OffsetOutOfRangeError } from '../../activities/ports.ts';
+import type { KafkaClient } from '../../adapters/kafka/client.ts';
 import { kafkaTool } from '../../stack/index.ts';
 import {
   ANY,
@@ -118,6 +119,26 @@ describe('a session', () => {
     const next = session.next(ANY);
     await produce(client, [outgoing(topic, 'new')]);
     expect(textsOf(await next)).toEqual(['new']);
+  });
+
+  it('has the broker wait for more while records trickle in, and for the first one otherwise', async () => {
+    const topic = await newTopic(client);
+    const asked: Array<{ minBytes: number; maxWaitMs: number }> = [];
+    const session = openSession(newReader(watched(client, asked), { maxWaitMs: 5_000 }), [from(topic)]);
+    const linger = { ...ANY, lingerMs: 40 };
+    const first = session.next(linger);
+    await produce(client, [outgoing(topic, 'first')]);
+    expect(textsOf(await first)).toEqual(['first']);
+    // After an answer without records the next request is like the first.
+    await vi.waitFor(() => expect(asked).toHaveLength(3));
+    expect(asked).toEqual([
+      { minBytes: 1, maxWaitMs: 5_000 },
+      { minBytes: 1_048_576, maxWaitMs: 40 },
+      { minBytes: 1, maxWaitMs: 5_000 },
+    ]);
+    const second = session.next(linger);
+    await produce(client, [outgoing(topic, 'second')]);
+    expect(textsOf(await second)).toEqual(['second']);
   });
 
   it('returns nothing at once when it is aborted or closed during a long wait', async () => {
@@ -331,3 +352,20 @@ it('warns of no negative timeouts', async () => {
   process.off('warning', listen);
   expect(warnings).not.toContain('TimeoutNegativeWarning');
 });
+
+/** A client that notes how it asks for records. */
+function watched(of: KafkaClient, asked: Array<{ minBytes: number; maxWaitMs: number }>): KafkaClient {
+  return {
+    ...of,
+    openBrokers() {
+      const brokers = of.openBrokers();
+      return {
+        ...brokers,
+        fetch(nodeId, request) {
+          asked.push({ minBytes: request.minBytes, maxWaitMs: request.maxWaitMs });
+          return brokers.fetch(nodeId, request);
+        },
+      };
+    },
+  };
+}

@@ -1,6 +1,7 @@
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { type Batch, type ClaimedRange, FencedError, WriteError } from '../../activities/ports.ts';
+import { createBatchWriter } from '../../adapters/postgres/write-batch.ts';
 import { batchOf, contact, lead, opportunity, sliceOf } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
 
@@ -25,6 +26,26 @@ async function setUp(topic = 'crm.leads', partitions = 1) {
 }
 
 describe('the writer', () => {
+  it('has small batches of the same kind planned once, whatever is in them', async () => {
+    const { pool, runId, range } = await setUp();
+    const events = [lead('a'), lead('b'), lead('c'), lead('d')];
+    const prepared = await pool.connect(async (connection) => {
+      const write = createBatchWriter(connection);
+      for (const [nextOffset, event] of events.entries()) {
+        await write(batchOf({ ...range, nextOffset }, [event], runId));
+      }
+      await write(batchOf({ ...range, nextOffset: 4 }, [contact('e'), contact('f')], runId));
+      return connection.any(sql.unsafe`
+        SELECT name, (generic_plans + custom_plans)::int AS written FROM pg_prepared_statements
+        WHERE name LIKE 'crm_batch%' ORDER BY name
+      `);
+    });
+    expect(prepared).toEqual([
+      { name: 'crm_batch_1', written: 4 },
+      { name: 'crm_batch_2', written: 1 },
+    ]);
+  });
+
   it('stages each entity in its table, logs every delivery and keeps the books', async () => {
     const { pool, runId, lane, range } = await setUp('crm.events');
     const batch = batchOf(range, [lead('a'), contact('b'), opportunity('c'), 'tombstone', 'bad'], runId);

@@ -109,7 +109,10 @@ const QUOTED = /,\s*(?:secured\b|kept, source\b|analytics\.crm_detached\(archive
 describe('statements of SQL', () => {
   it('are templates, whose values become parameters, and never texts put together', () => {
     expect(found(/\bsql\.(?:unsafe|fragment)\b/gu).length).toBeGreaterThan(50);
-    expect(found(/(?<!typeof )\bsql\.(?:unsafe|fragment)\b(?!`)/gu)).toEqual([]);
+    // Columns by the thousand: its text is of names, which it refuses unless they are plain words, and of types.
+    expect(found(/(?<!typeof )\bsql\.(?:unsafe|fragment)\b(?!`)/gu)).toEqual([
+      'adapters/postgres/rows.ts: sql.fragment',
+    ]);
     expect(found(/\bsql\.type\([^`;]*\)(?=\()/gu)).toEqual([]);
     // Benchmarks write figures of their own into names and bounds.
     const notBench = (file: string) => !file.startsWith('bench/');

@@ -1,0 +1,25 @@
+/**
+ * Names for statements that come again and again on one connection, so that PostgreSQL plans them once. Of a small
+ * batch, planning is most of what the writer's statement costs (see bench/RESULTS.md).
+ */
+import type { QuerySqlToken } from 'slonik';
+
+/** A plan of such a statement takes the server some hundred KiB of the backend's memory. */
+const MOST = 24;
+
+/** Names a statement; beyond the first `MOST` different ones it is left as it is. */
+export type StatementNames = <Query extends QuerySqlToken>(query: Query) => Query;
+
+/** For one connection, which must not be shared: the server forgets the names when it is given back. */
+export function createStatementNames(prefix: string): StatementNames {
+  const names = new Map<string, string>();
+  return (query) => {
+    let name = names.get(query.sql);
+    if (name === undefined) {
+      if (names.size === MOST) return query;
+      name = `${prefix}_${names.size + 1}`;
+      names.set(query.sql, name);
+    }
+    return { ...query, name };
+  };
+}
