@@ -21,7 +21,7 @@ export interface EarlyDeps {
 }
 
 export interface Early {
-  /** Answers a request that is refused, and returns true; or leaves it alone. */
+  /** Answers a request that is refused, now or later, and returns true; or leaves it alone. */
   refuse(incoming: IncomingMessage, outgoing: ServerResponse): boolean;
   /** What was decided of a request that was left alone, taken for one with such a path. */
   passOf(incoming: IncomingMessage, open: boolean): Pass | undefined;
@@ -46,9 +46,8 @@ export function createEarlyRefusal({ door, networkOf, refusals, holdBack, corsOr
       }
       refusals.count(verdict.reason);
       const answer = () => sendRefusal(incoming, outgoing, verdict, corsOrigins);
-      const heldMs = holdBack?.(network) ?? 0;
-      if (heldMs === 0) answer();
-      else setTimeout(answer, heldMs);
+      if (holdBack === null) answer();
+      else holdBack({ network, incoming, outgoing, answer });
       return true;
     },
   };

@@ -2,10 +2,19 @@
  * Lets those who are refused again and again wait for the answer: who asks without pause over connections that are
  * limited in number then asks as often as there are connections, not as often as they like.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { createRecent } from './recent.ts';
 
-/** @returns milliseconds that the answer to a refused request is to be held back */
-export type HoldBack = (network: string) => number;
+export interface Refused {
+  network: string;
+  incoming: Pick<IncomingMessage, 'socket'>;
+  outgoing: Pick<ServerResponse, 'once'>;
+  answer(): void;
+}
+
+/** Answers a refused request, at once or later; not at all once the connection is gone. */
+export type HoldBack = (refused: Refused) => void;
 
 /** What clients have the patience for. Of all lengths in between, so that answers don't come in waves. */
 const LEAST_MS = 2_500;
@@ -20,15 +29,35 @@ const MOST_REMEMBERED = 10_000;
  * @param random from 0 to 1
  */
 export function createHoldBack(now = () => performance.now(), random = Math.random): HoldBack {
-  const refused = createRecent<{ count: number; until: number }>(MOST_REMEMBERED);
-  return (network) => {
+  const counts = createRecent<{ refused: number; until: number }>(MOST_REMEMBERED);
+  const holding = new WeakSet<Socket>();
+
+  function isTooMuch(network: string): boolean {
     const at = now();
-    const found = refused.get(network);
+    const found = counts.get(network);
     if (found === undefined || found.until <= at) {
-      refused.set(network, { count: 1, until: at + WINDOW_MS });
-      return 0;
+      counts.set(network, { refused: 1, until: at + WINDOW_MS });
+      return false;
     }
-    found.count += 1;
-    return found.count > FREE ? LEAST_MS + random() * (MOST_MS - LEAST_MS) : 0;
+    found.refused += 1;
+    return found.refused > FREE;
+  }
+
+  return ({ network, incoming: { socket }, outgoing, answer }) => {
+    if (!isTooMuch(network)) {
+      answer();
+      return;
+    }
+    // Sent without waiting for the answer: what is held must not grow with what somebody sends.
+    if (holding.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    holding.add(socket);
+    const timer = setTimeout(answer, LEAST_MS + random() * (MOST_MS - LEAST_MS));
+    outgoing.once('close', () => {
+      clearTimeout(timer);
+      holding.delete(socket);
+    });
   };
 }

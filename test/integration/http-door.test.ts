@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
@@ -162,6 +163,23 @@ describe('bad tokens', () => {
     const held = api.as(BAD).then(({ status }) => answers.push(status));
     await Promise.all([held, api.as(ann).then(({ status }) => answers.push(status))]);
     expect(answers).toEqual([200, 429]);
+  });
+
+  it('are answered by the end of the connection where the next ones come without waiting', async () => {
+    const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
+    await flood(api);
+    for (let nth = 0; nth < 100; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+    const socket = connect(api.port, '127.0.0.1');
+    let text = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => {
+      text += piece;
+    });
+    // What was sent and not read is answered by a reset.
+    const closed = new Promise((resolve) => socket.on('error', () => {}).on('close', resolve));
+    const asked = `GET ${STATUS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${BAD}\r\n\r\n`;
+    socket.write(asked.repeat(50));
+    await closed;
+    expect(text).toBe('');
   });
 
   it('hold up no connection of a proxy, which others need', async () => {
