@@ -21,7 +21,7 @@ export type Column =
  * From so many rows on, a value that all of them share is sent once. Below, the text depends on the columns' names and
  * types alone, so that the statements of small batches can be prepared.
  */
-export const SHARED_FROM = 1_000;
+export const SHARED_FROM = 250;
 
 /**
  * Columns by their names; all must be as long. `unnest(a, b, …)` in the FROM clause would copy each column into a store
