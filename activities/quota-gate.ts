@@ -71,8 +71,12 @@ export function createQuotaGate({ rules, quotas, observer, now }: QuotaGateDeps)
           continue;
         }
         batch.deliveries[index] = {
-          ...{ kind: 'parked', reason: 'over_quota', slice, record },
-          ...{ schemaId: schemaId ?? 0, organizationId },
+          kind: 'parked',
+          slice,
+          record,
+          reason: 'over_quota',
+          schemaId: schemaId ?? 0,
+          organizationId,
         };
         tell(organizationId, (batch.slices[slice] as Batch['slices'][number]).range.topic);
       }

@@ -20,8 +20,6 @@ export interface ReaderLimits {
 export type SessionLimits = Omit<ReaderLimits, 'maxBufferedBytes'> & {
   /** Becomes less when another session is opened: then nothing is fetched until what waits fits again. */
   readonly maxBufferedBytes: number;
-  /** How long the first record of a batch waits for more, in milliseconds. */
-  readonly lingerMs: number;
 };
 
 export interface Fetching {
@@ -52,10 +50,12 @@ export function startFetching(options: {
   limits: SessionLimits;
   brokers: Brokers;
   boundsOf(partition: TopicPartition): Promise<PartitionBounds>;
+  /** How long the first record of a batch now waits for more, in milliseconds. */
+  lingerMs(): number;
   /** Called after each answer and each failure. */
   changed(): void;
 }): Fetching {
-  const { partitions, identities, limits, brokers, boundsOf, changed } = options;
+  const { partitions, identities, limits, brokers, boundsOf, lingerMs, changed } = options;
   /** Leaders with a fetch under way. */
   const busy = new Set<number>();
   /** Leaders whose last answer brought something. */
@@ -132,7 +132,7 @@ export function startFetching(options: {
     if (left.some((partition) => partition.leader === null)) maxWaitMs = Math.min(maxWaitMs, WAIT_BESIDE_STALLED_MS);
     if (wanted.length < led.length) maxWaitMs = Math.min(maxWaitMs, WAIT_BESIDE_FULL_MS);
     const maxBytes = Math.min(Math.max(free, 1), wanted.length * limits.maxBytesPerPartition);
-    const lingers = flowing.has(leader) && limits.lingerMs > 0 && !led.some(({ moreIsComing }) => moreIsComing);
+    const lingers = flowing.has(leader) && lingerMs() > 0 && !led.some(({ moreIsComing }) => moreIsComing);
     if (lingers) maxWaitMs = Math.min(maxWaitMs, brokerLinger(left));
     void fetch(leader, wanted, { maxBytes, maxWaitMs, lingers });
   }
@@ -143,7 +143,7 @@ export function startFetching(options: {
    */
   function brokerLinger(left: readonly PartitionReader[]): number {
     const leaders = new Set(left.map(({ leader }) => leader));
-    return leaders.size > 1 ? Math.ceil(limits.lingerMs / 2) : limits.lingerMs;
+    return leaders.size > 1 ? Math.ceil(lingerMs() / 2) : lingerMs();
   }
 
   async function fetch(leader: number, wanted: PartitionReader[], how: FetchManner): Promise<void> {

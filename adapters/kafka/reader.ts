@@ -37,7 +37,7 @@ export function createLogReader(client: KafkaClient, options: Partial<ReaderLimi
   const brokers = client.openBrokers();
   let sessions = 0;
 
-  const sessionLimits: Omit<SessionLimits, 'lingerMs'> = {
+  const sessionLimits: SessionLimits = {
     ...limits,
     get maxBufferedBytes() {
       return limits.maxBufferedBytes / sessions;

@@ -37,7 +37,7 @@ const BACKLOG_PATIENCE = 10;
  */
 export function openSession(
   ranges: readonly LogRange[],
-  limits: Omit<SessionLimits, 'lingerMs'>,
+  limits: SessionLimits,
   brokers: Brokers,
   { boundsOf, log, closed: onClosed }: SessionDeps,
 ): KafkaLogSession {
@@ -76,17 +76,15 @@ export function openSession(
     tellTrouble();
     wake();
   };
-  const sessionLimits: SessionLimits = {
-    maxWaitMs: limits.maxWaitMs,
-    maxBytesPerPartition: limits.maxBytesPerPartition,
-    get maxBufferedBytes() {
-      return limits.maxBufferedBytes;
-    },
-    get lingerMs() {
-      return linger;
-    },
-  };
-  const fetching = startFetching({ partitions, identities, limits: sessionLimits, brokers, boundsOf, changed });
+  const fetching = startFetching({
+    partitions,
+    identities,
+    limits,
+    brokers,
+    boundsOf,
+    lingerMs: () => linger,
+    changed,
+  });
 
   /** Throws what ends reading, once everything before it is handed out. */
   function throwFailure(): void {

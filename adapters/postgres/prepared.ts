@@ -1,6 +1,6 @@
 /**
- * Names for statements that come again and again on one connection, so that PostgreSQL plans them once. Of a small
- * batch, planning is most of what the writer's statement costs (see bench/RESULTS.md).
+ * Names for statements that come again and again on one connection, so that PostgreSQL plans them once. Of the
+ * writer's statement for a small batch, planning is more than a quarter (see bench/RESULTS.md).
  */
 import type { QuerySqlToken } from 'slonik';
 

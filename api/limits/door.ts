@@ -51,7 +51,6 @@ const KNOWN_MS = 600_000;
 const FAILED_MS = 60_000;
 /** How often one of an address that must wait may try: bounds what checking signatures can cost. */
 const TRIAL_MS = 1_000;
-const MOST_REMEMBERED = 10_000;
 
 /** @param now milliseconds on a clock that never goes back */
 export function createDoor(limiters: Limiters, settings: LimitSettings, now = () => performance.now()): Door {
@@ -62,9 +61,9 @@ export function createDoor(limiters: Limiters, settings: LimitSettings, now = ()
   // Of this process alone: whether it lives must be told without Redis.
   const open = settings.address === 0 ? null : limiters.local(settings.address);
 
-  const waiting = createRecent<{ reason: RefusalReason; until: number; trialAt: number }>(MOST_REMEMBERED);
-  const known = createRecent<{ until: number; refusedUntil: number }>(MOST_REMEMBERED);
-  const refuted = createRecent<number>(MOST_REMEMBERED);
+  const waiting = createRecent<{ reason: RefusalReason; until: number; trialAt: number }>();
+  const known = createRecent<{ until: number; refusedUntil: number }>();
+  const refuted = createRecent<number>();
 
   const quotas = {
     identity: settings.identity,

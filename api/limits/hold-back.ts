@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { WINDOW_SECONDS } from './limiter.ts';
 import { createRecent } from './recent.ts';
 
 export interface Refused {
@@ -21,15 +22,15 @@ const LEAST_MS = 2_500;
 const MOST_MS = 5_000;
 /** In a minute, which are answered at once. */
 const FREE = 100;
-const WINDOW_MS = 60_000;
-const MOST_REMEMBERED = 10_000;
+const WINDOW_MS = WINDOW_SECONDS * 1_000;
 
 /**
  * @param now milliseconds on a clock that never goes back
  * @param random from 0 to 1
  */
 export function createHoldBack(now = () => performance.now(), random = Math.random): HoldBack {
-  const counts = createRecent<{ refused: number; until: number }>(MOST_REMEMBERED);
+  // Not a limiter's: those make a promise of each count, and remember as many networks as come.
+  const counts = createRecent<{ refused: number; until: number }>();
   const holding = new WeakSet<Socket>();
 
   function isTooMuch(network: string): boolean {

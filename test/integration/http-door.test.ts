@@ -109,6 +109,12 @@ async function flood({ as }: Awaited<ReturnType<typeof open>>): Promise<number> 
   }
 }
 
+/** The same, and goes on for so many refusals. */
+async function floodOn(api: Awaited<ReturnType<typeof open>>, refusals: number): Promise<void> {
+  await flood(api);
+  for (let nth = 0; nth < refusals; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+}
+
 describe('bad tokens', () => {
   it('are checked so often and then refused, with all that a client needs to wait', async () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
@@ -157,8 +163,7 @@ describe('bad tokens', () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
     const ann = await token('ann');
     expect((await api.as(ann)).status).toBe(200);
-    await flood(api);
-    for (let nth = 0; nth < 100; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+    await floodOn(api, 100);
     const answers: number[] = [];
     const held = api.as(BAD).then(({ status }) => answers.push(status));
     await Promise.all([held, api.as(ann).then(({ status }) => answers.push(status))]);
@@ -167,8 +172,7 @@ describe('bad tokens', () => {
 
   it('are answered by the end of the connection where the next ones come without waiting', async () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5' });
-    await flood(api);
-    for (let nth = 0; nth < 100; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+    await floodOn(api, 100);
     const socket = connect(api.port, '127.0.0.1');
     let text = '';
     socket.setEncoding('latin1').on('data', (piece: string) => {
@@ -184,9 +188,8 @@ describe('bad tokens', () => {
 
   it('hold up no connection of a proxy, which others need', async () => {
     const api = await open({ ...AUTH, RATE_LIMIT_FAILED_PER_MINUTE: '5', TRUST_PROXY: '1' });
-    await flood(api);
-    // Held back for a second each, they would take longer than a test may.
-    for (let nth = 0; nth < 200; nth += 1) expect((await api.as(BAD)).status).toBe(429);
+    // Held back, the second hundred would take longer than a test may.
+    await floodOn(api, 200);
   });
 
   it('fill no log: neither a line for each nor one that tells of whom', async () => {
