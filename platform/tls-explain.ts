@@ -172,7 +172,7 @@ export function suspectRefusal(server: string, error: unknown): string | null {
 }
 
 const CLOSED =
-  /KafkaJSConnectionClosedError|disconnected before secure TLS connection|code=(?:ECONNRESET|EPIPE)|BrokenPipe|ConnectionReset|ConnectionAborted|UnexpectedEof|Last error: Failed to connect/u;
+  /KafkaJSConnectionClosedError|disconnected before secure TLS connection|code=(?:ECONNRESET|EPIPE)|BrokenPipe|ConnectionReset|ConnectionAborted|UnexpectedEof|hyper::Error\(Canceled, "connection closed"\)|Last error: Failed to connect/u;
 
 const MOST_LINKS = 20;
 

@@ -45,6 +45,9 @@ export interface RegistryClient {
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 
+/** As the client reports it when there was no answer at all. */
+const BROKEN_CONNECTION = 400;
+
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
   const { auth, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   // No sockets are kept alive: a schema is asked for once, and a health check makes a client for itself each time.
@@ -65,26 +68,30 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   );
   const answers = () => ping(options.url, { auth, agent, timeoutMs });
 
-  return {
-    async schemaById(id) {
-      try {
-        const schema = await registry.getSchema(id);
-        if (avsc.Type.isType(schema)) return { found: true, type: schema as unknown as Type };
-        return { found: false, code: 'incompatible_schema', detail: 'the schema is not Avro' };
-      } catch (error) {
-        // The client reports broken connections as status 400, and a wrong path or a proxy answers 404 or a login page
-        // to everything: whatever went wrong says something of the schema only if the registry is there.
-        await answers();
-        const status = statusOf(error);
-        if (status === null) {
-          return { found: false, code: 'incompatible_schema', detail: 'the schema is not one that can be parsed' };
-        }
-        if (status === 404) {
-          return { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` };
-        }
-        throw new RegistryUnavailableError(`schema registry did not say what schema ${id} is (status ${status})`);
+  async function lookUp(id: number, isSecond: boolean): Promise<SchemaAnswer> {
+    try {
+      const schema = await registry.getSchema(id);
+      if (avsc.Type.isType(schema)) return { found: true, type: schema as unknown as Type };
+      return { found: false, code: 'incompatible_schema', detail: 'the schema is not Avro' };
+    } catch (error) {
+      // A wrong path or a proxy answers 404 or a login page to everything: whatever went wrong says something of the
+      // schema only if the registry is there.
+      await answers();
+      const status = statusOf(error);
+      if (status === null) {
+        return { found: false, code: 'incompatible_schema', detail: 'the schema is not one that can be parsed' };
       }
-    },
+      if (status === 404) {
+        return { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` };
+      }
+      // One connection broke, and the next one is answered: no reason for a lane to stand still.
+      if (status === BROKEN_CONNECTION && !isSecond) return lookUp(id, true);
+      throw new RegistryUnavailableError(`schema registry did not say what schema ${id} is (status ${status})`);
+    }
+  }
+
+  return {
+    schemaById: (id) => lookUp(id, false),
 
     async register(topic, schema) {
       const subject = subjectOf(topic);

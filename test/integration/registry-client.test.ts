@@ -57,6 +57,21 @@ async function serve(handle: (request: IncomingMessage, response: ServerResponse
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** A door to the real registry, for what is not dealt with at the door. @returns its URL */
+async function through(isDealtWith: (incoming: IncomingMessage, response: ServerResponse) => boolean): Promise<string> {
+  const { hostname, port, pathname } = new URL(registry().url);
+  const url = await serve((incoming, response) => {
+    if (isDealtWith(incoming, response)) return;
+    const { method, headers, url: path } = incoming;
+    const onward = request({ hostname, port, path, method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    incoming.pipe(onward);
+  });
+  return `${url}${pathname}`;
+}
+
 const JSON_SCHEMA = '{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{}}';
 
 const SOUND = encodeAs(schemaOf('leads'), lead());
@@ -167,6 +182,23 @@ describe('what is no answer of a registry never condemns a message', () => {
     }
   });
 
+  it.each([
+    ['once is asked again at once', 1],
+    ['again and again is trouble', 2],
+  ])('a connection that breaks while others are answered: %s', async (_, breaks) => {
+    const ids = await registerSchemas(registry(), topicsOf(randomUUID()));
+    let left = breaks;
+    const url = await through(({ url = '', socket }) => {
+      const isBroken = url.includes('/schemas/ids/') && left-- > 0;
+      if (isBroken) socket.destroy();
+      return isBroken;
+    });
+    const decoding = createEventDecoder(registry({ url })).decode(framed(ids.leads, SOUND));
+    if (breaks === 1) await expect(decoding).resolves.toMatchObject({ ok: true });
+    else await expect(decoding).rejects.toThrow(`did not say what schema ${ids.leads} is (status 400)`);
+    expect(left).toBeLessThanOrEqual(0);
+  });
+
   it('nor does the registry under a wrong path', async () => {
     const url = new URL('/apis/elsewhere', registry().url).href;
     await expect(createEventDecoder(registry({ url })).decode(framed(1, SOUND))).rejects.toThrow('check the path');
@@ -174,24 +206,12 @@ describe('what is no answer of a registry never condemns a message', () => {
 });
 
 describe('with authentication', () => {
-  /** Lets only one user through to the real registry. */
-  async function guarded(): Promise<string> {
-    const { hostname, port, pathname } = new URL(registry().url);
-    const url = await serve((incoming, response) => {
-      const credentials = `Basic ${Buffer.from(`reader:${PASSWORD}`).toString('base64')}`;
-      if (incoming.headers.authorization !== credentials) {
-        response.writeHead(401).end('{"error_code":401,"message":"Unauthorized"}');
-        return;
-      }
-      const { method, headers, url: path } = incoming;
-      const onward = request({ hostname, port, path, method, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(response);
-      });
-      incoming.pipe(onward);
+  const guarded = () =>
+    through(({ headers }, response) => {
+      if (headers.authorization === `Basic ${Buffer.from(`reader:${PASSWORD}`).toString('base64')}`) return false;
+      response.writeHead(401).end('{"error_code":401,"message":"Unauthorized"}');
+      return true;
     });
-    return `${url}${pathname}`;
-  }
 
   it('the right password registers and decodes', async () => {
     const options = registry({ url: await guarded(), auth: { username: 'reader', password: PASSWORD } });

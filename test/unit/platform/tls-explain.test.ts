@@ -89,10 +89,15 @@ describe('a connection that is closed unanswered', () => {
       'Redis closes the connection without an answer: if that goes on, see REDIS_URL; REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE',
     );
     // As the worker's connection to Temporal has it.
-    const reset = new Error(
-      `Failed to call GetSystemInfo: code: 'Unknown error', message: "transport error", source: tonic::transport::Error(Transport, hyper::Error(Io, Kind(ConnectionReset)))`,
-    );
-    expect(suspectRefusal('temporal', reset)).toContain('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE');
+    for (const [code, message, source] of [
+      ['Unknown error', 'transport error', 'Io, Kind(ConnectionReset)'],
+      ['The operation was cancelled', 'operation was canceled', 'Canceled, "connection closed"'],
+    ]) {
+      const reset = new Error(
+        `Failed to call GetSystemInfo: code: '${code}', message: "${message}", source: tonic::transport::Error(Transport, hyper::Error(${source}))`,
+      );
+      expect(suspectRefusal('temporal', reset)).toContain('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE');
+    }
     expect(suspectRefusal('redis', coded('ECONNREFUSED'))).toBeNull();
     expect(suspectRefusal('a server of nobody', closed)).toBeNull();
   });
