@@ -1,5 +1,6 @@
 /** The suppression list as a process holds it: keyed hashes in memory, brought up to date when PostgreSQL says so. */
 import type { Entity, WireEvent } from '../domain/events.ts';
+import { formerHashOf } from '../domain/former-content-hash.ts';
 import type { StagedEvent } from '../domain/staging.ts';
 import {
   emailIdentifier,
@@ -104,10 +105,12 @@ export function createSuppressionList(source: SuppressionSource, identifiers: Id
       const { organizationId } = event;
       const leadId = linked(organizationId, 'lead', event.leadId);
       if (event.entity === 'contact') {
-        return leadId === event.leadId ? event : { ...event, leadId };
+        return leadId === event.leadId ? event : { ...event, leadId, formerHash: formerHashOf(event) };
       }
       const contactId = linked(organizationId, 'contact', event.contactId);
-      return leadId === event.leadId && contactId === event.contactId ? event : { ...event, leadId, contactId };
+      return leadId === event.leadId && contactId === event.contactId
+        ? event
+        : { ...event, leadId, contactId, formerHash: formerHashOf(event) };
     },
 
     async refresh() {

@@ -69,7 +69,7 @@ function leadOf(eventId: string, now: number): StagedLead {
     createdAt: now,
     updatedAt: now,
     metadata: '{"source":"bench"}',
-    contentHash: '42',
+    contentHash: 42,
     leadId: `lead-${eventId}`,
     firstName: 'Ada',
     lastName: 'Lovelace',

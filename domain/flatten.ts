@@ -15,7 +15,7 @@ import type {
 import type { StagedContact, StagedEvent, StagedLead, StagedOpportunity } from './staging.ts';
 
 /** The hash is taken of the finished columns, so it comes last. */
-const NOT_YET = '';
+const NOT_YET = 0;
 
 /** The columns of an event that has passed every check, hence the casts: what is required is there. */
 export function flatten(event: WireEvent): StagedEvent {

@@ -14,10 +14,12 @@ interface StagedBase {
   /** The event's metadata as JSON text, null without. */
   metadata: string | null;
   /**
-   * 64 bits of a hash of type, organization, time and data (not of metadata, which a re-send may change) as a signed
-   * decimal number: tells a real duplicate from another event under the same id.
+   * A hash of type, organization, time and data (not of metadata, which a re-send may change): tells a real duplicate
+   * from another event under the same id.
    */
-  contentHash: string;
+  contentHash: number;
+  /** What formerContentHash gives for the event as it came, where it was changed since. */
+  formerHash?: bigint;
 }
 
 export interface StagedLead extends StagedBase {

@@ -5,6 +5,7 @@
 import type { Batch, Delivery, ParkReason } from '../../activities/ports.ts';
 import { FIRST_RETRY_MS } from '../../domain/backoff.ts';
 import { statusOf } from '../../domain/failures.ts';
+import { formerHashOf } from '../../domain/former-content-hash.ts';
 import type { StagedContact, StagedLead, StagedOpportunity } from '../../domain/staging.ts';
 import { storable } from '../../domain/text.ts';
 import type { SealingKey } from './data-keys.ts';
@@ -33,10 +34,12 @@ export interface BatchColumns {
     organizationId: Texts;
     eventTimestamp: Numbers;
     entity: Numbers;
-    contentHash: Array<bigint | null>;
+    contentHash: Numbers;
     schemaId: Numbers;
     error: Texts;
   };
+  /** Of the deliveries that are staged. Made when they are asked for, since they cost more than all else here. */
+  formerHashes: () => ReadonlyArray<bigint | null>;
   leads: StagedColumns & {
     leadId: Texts;
     firstName: Texts;
@@ -129,7 +132,7 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' | '
 }
 
 export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchColumns {
-  const result = emptyColumns(batch.slices.length);
+  const result = emptyColumns(batch);
   const firstRetryAt = Date.now() + FIRST_RETRY_MS;
   const all = result.deliveries;
   let ord = 0;
@@ -170,7 +173,7 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
       continue;
     }
     all.entity.push(ENTITY_NUMBER[delivery.event.entity]);
-    all.contentHash.push(BigInt(delivery.event.contentHash));
+    all.contentHash.push(delivery.event.contentHash);
     all.error.push(null);
     if (delivery.kind === 'filtered') {
       all.status.push('filtered');
@@ -192,9 +195,10 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
   return result;
 }
 
-function emptyColumns(slices: number): BatchColumns {
+function emptyColumns({ slices, deliveries }: Pick<Batch, 'slices' | 'deliveries'>): BatchColumns {
   const staged = () => ({ ord: [], createdAt: [], updatedAt: [], metadata: [] });
   const person = () => ({ firstName: [], lastName: [], email: [], phone: [], company: [], title: [], leadId: [] });
+  let former: ReadonlyArray<bigint | null> | null = null;
   return {
     deliveries: {
       ord: [],
@@ -209,6 +213,12 @@ function emptyColumns(slices: number): BatchColumns {
       contentHash: [],
       schemaId: [],
       error: [],
+    },
+    formerHashes: () => {
+      former ??= deliveries
+        .filter(({ kind }) => kind !== 'tombstone' && kind !== 'parked')
+        .map((delivery) => (delivery.kind === 'stage' ? formerHashOf(delivery.event) : null));
+      return former;
     },
     leads: { ...staged(), ...person(), source: [], status: [], score: [], assignedTo: [] },
     contacts: { ...staged(), ...person(), contactId: [] },
@@ -237,7 +247,7 @@ function emptyColumns(slices: number): BatchColumns {
       headers: [],
       sealedBy: null,
     },
-    tombstones: new Array<number>(slices).fill(0),
+    tombstones: new Array<number>(slices.length).fill(0),
     parked: {
       places: new Map(),
       slice: [],

@@ -6,7 +6,7 @@ import { addFindings, type DryRunFindings, NO_FINDINGS } from '../../domain/dry-
 import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { bigints, instants, ints } from './column-fragments.ts';
 import { stagedTimes } from './rewriting-steps.ts';
-import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
+import { COMPARED_DELIVERIES, SAME_CONTENT } from './staging-steps.ts';
 import { type StagingTable, tablesOf } from './staging-tables.ts';
 
 const stagedKinds = ['insert', 'restore', 'update', 'ignore', 'conflict'] as const;
@@ -68,9 +68,9 @@ async function compare(
       ) WITH ORDINALITY AS s(source_id, partition, from_offset, slice)
     ),
     delivery AS MATERIALIZED (
-      SELECT ${DELIVERY_COLUMNS}, s.source_id, s.partition,
+      SELECT ${COMPARED_DELIVERIES.columns}, s.source_id, s.partition,
         row_number() OVER (PARTITION BY d.event_id ORDER BY d.ord) AS turn
-      FROM ${deliveryRows(batch)} d
+      FROM ${COMPARED_DELIVERIES.rows(batch)} d
       JOIN slice s ON s.slice = d.slice
     ),
     judged AS (
@@ -82,7 +82,7 @@ async function compare(
             WHERE f.source_id = d.source_id AND f.partition = d.partition AND f."offset" = d."offset"
               AND f.correction IS NOT NULL
           ) AS won,
-        (l.organization_id, l.content_hash) IS DISTINCT FROM (d.organization_id, d.content_hash) AS is_other,
+        NOT ${SAME_CONTENT} AS is_other,
         s.event_id IS NOT NULL AS there,
         array_remove(ARRAY[
           CASE WHEN s.event_timestamp IS DISTINCT FROM d.event_timestamp THEN 'event_timestamp' END,

@@ -7,10 +7,12 @@ import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik'
 import { z } from 'zod';
 import type { Batch, BatchResult, Delivery } from '../../activities/ports.ts';
 import type { CRMEventType } from '../../domain/events.ts';
+import { formerHashOf } from '../../domain/former-content-hash.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { bigints } from './column-fragments.ts';
 import { countByType } from './event-counts.ts';
 import { rowsOf } from './rows.ts';
+import { SAME_CONTENT } from './staging-steps.ts';
 
 export interface KnownCounts {
   /** By slice. */
@@ -84,18 +86,21 @@ function lookUp(
       staged.push(delivery);
     }
   }
+  // A live delivery is known by its place alone.
+  const isLive = mode === 'ingest';
   const range = (slice: number) => slices[slice]?.range;
   return connection.one(sql.type(foundRow)`
     SELECT COALESCE(array_agg(d.index), '{}') AS known,
       COALESCE(array_agg(d.index) FILTER (
         WHERE (l.source_id, l.partition, l."offset") <> (d.source_id, d.partition, d."offset")
-          AND (l.organization_id, l.content_hash) <> (d.organization_id, d.content_hash)
+          AND NOT ${SAME_CONTENT}
       ), '{}') AS conflicts
     FROM ${rowsOf({
       index: { type: 'int', values: indexes },
       event_id: { type: 'text', values: staged.map(({ event }) => event.eventId) },
       organization_id: { type: 'text', values: staged.map(({ event }) => event.organizationId) },
-      content_hash: { type: 'bigint', values: staged.map(({ event }) => BigInt(event.contentHash)) },
+      content_hash: { type: 'bigint', values: staged.map(({ event }) => event.contentHash) },
+      former_hash: { type: 'bigint', values: staged.map(({ event }) => (isLive ? null : formerHashOf(event))) },
       source_id: { type: 'int', values: staged.map(({ slice }) => range(slice)?.sourceId ?? null) },
       partition: { type: 'int', values: staged.map(({ slice }) => range(slice)?.partition ?? null) },
       offset: { type: 'bigint', values: staged.map(({ record }) => record.offset) },
@@ -106,6 +111,6 @@ function lookUp(
       WHERE known.event_id = d.event_id COLLATE "C"
       OFFSET 0 -- look-ups by key, never a join with the whole ledger
     ) l
-    WHERE ${mode !== 'ingest'} OR (l.source_id, l.partition, l."offset") = (d.source_id, d.partition, d."offset")
+    WHERE ${!isLive} OR (l.source_id, l.partition, l."offset") = (d.source_id, d.partition, d."offset")
   `);
 }

@@ -10,11 +10,20 @@ import { bigints, ints } from './column-fragments.ts';
 import { newSteps } from './new-steps.ts';
 import { CORRECTED_STEP, type Rewriting, rewritingSteps } from './rewriting-steps.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
-import { EVERY_DELIVERY, loggedStep, stagingSteps, WHAT_CHANGED } from './staging-steps.ts';
+import {
+  COMPARED_DELIVERIES,
+  type DeliveryRows,
+  EVERY_DELIVERY,
+  loggedStep,
+  PLAIN_DELIVERIES,
+  stagingSteps,
+  WHAT_CHANGED,
+} from './staging-steps.ts';
 
 export interface Reading {
   /** Steps between the fence and the deliveries. */
   claim: FragmentSqlToken;
+  deliveries: DeliveryRows;
   /** What the steps know of a delivery from before: columns of `delivery`. */
   known: FragmentSqlToken;
   knownJoin: FragmentSqlToken;
@@ -38,7 +47,11 @@ const NO_RETRIES = sql.fragment`'[]'::jsonb`;
 
 /** The quickest way, for a batch whose events are all new. */
 export function newReading({ runId, mode }: Batch): Reading {
-  return { ...firstReading({ runId, mode }), writing: (columns) => newSteps(columns, runId) };
+  return {
+    ...firstReading({ runId, mode }),
+    deliveries: PLAIN_DELIVERIES,
+    writing: (columns) => newSteps(columns, runId),
+  };
 }
 
 /** Whether a batch was refused because the ledger has one of its ids, or the batch has it twice. */
@@ -64,6 +77,7 @@ export function firstReading({ runId, mode }: Pick<Batch, 'runId' | 'mode'>): Re
         )) AS held
         FROM fenced
       )`,
+    deliveries: COMPARED_DELIVERIES,
     known: sql.fragment`NULL::bigint AS failed_id`,
     knownJoin: sql.fragment`CROSS JOIN first_read`,
     writing: (columns) => ingesting(columns, runId, loggedStep(runId, loggedBy(mode), sql.fragment``), []),
@@ -84,6 +98,7 @@ export async function repeatedReading(connection: DatabasePoolConnection, batch:
           AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
         FOR UPDATE OF f
       )`,
+    deliveries: COMPARED_DELIVERIES,
     known: sql.fragment`c.failed_id`,
     knownJoin: sql.fragment`LEFT JOIN claimed c ON c.slice = d.slice AND c."offset" = d."offset"`,
     writing: (columns) =>
@@ -105,6 +120,7 @@ export function isKnown(error: unknown): boolean {
 export function rewriting({ runId }: Batch, how: Rewriting): Reading {
   return {
     claim: CORRECTED_STEP,
+    deliveries: COMPARED_DELIVERIES,
     known: sql.fragment`NULL::bigint AS failed_id, c.slice IS NOT NULL AS corrected`,
     knownJoin: sql.fragment`LEFT JOIN corrected c ON c.slice = d.slice AND c."offset" = d."offset"`,
     writing: (columns) => ({

@@ -14,6 +14,7 @@ import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { BatchColumns } from './batch-columns.ts';
 import { instants, texts } from './column-fragments.ts';
+import { SAME_CONTENT } from './staging-steps.ts';
 import { fillStep, type StagingTable, tablesOf } from './staging-tables.ts';
 
 export type Rewriting = { mode: 'restore' } | { mode: 'overwrite'; stagedAt: readonly number[] };
@@ -54,7 +55,7 @@ export function rewritingSteps(batch: BatchColumns, runId: string, rewriting: Re
 
 function outcomeStep({ mode }: Rewriting): FragmentSqlToken {
   // Another content would be another row in another partition: that is what overwriting is for.
-  const same = mode === 'restore' ? sql.fragment`AND l.content_hash = d.content_hash` : sql.fragment``;
+  const same = mode === 'restore' ? sql.fragment`AND ${SAME_CONTENT}` : sql.fragment``;
   return sql.fragment`
     outcome AS MATERIALIZED (
       SELECT d.ord, d.slice, d.topic, d.incarnation, d.source_id, d.partition, d."offset", d.event_id, d.event_type,
@@ -63,7 +64,7 @@ function outcomeStep({ mode }: Rewriting): FragmentSqlToken {
         CASE
           WHEN d.status <> 'stage' OR l.source_id IS NULL THEN NULL
           WHEN (l.source_id, l.partition, l."offset") = (d.source_id, d.partition, d."offset") THEN 'reread'
-          WHEN (l.organization_id, l.content_hash) = (d.organization_id, d.content_hash) THEN 'duplicate'
+          WHEN ${SAME_CONTENT} THEN 'duplicate'
           ELSE 'conflict'
         END AS reason,
         COALESCE(

@@ -16,14 +16,7 @@ import { createDataKeys, type DataKeys, type SealingKey } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { keptCorrection, sealRejected } from './kept-messages.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
-import {
-  DELIVERY_COLUMNS,
-  deliveryRows,
-  EVERY_DELIVERY,
-  KEEP_AS_LOGGED,
-  loggedStep,
-  stagingSteps,
-} from './staging-steps.ts';
+import { COMPARED_DELIVERIES, EVERY_DELIVERY, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
 const settledRow = z.object({
   outcomes: z.array(
@@ -97,8 +90,8 @@ function settleStatement({ runId, cause, suppression, redriveId, deliveries }: S
       FOR UPDATE OF f SKIP LOCKED
     ),
     delivery AS MATERIALIZED (
-      SELECT ${DELIVERY_COLUMNS}, c.failed_id, w.source_id, w.topic, w.incarnation, w.partition
-      FROM ${deliveryRows(columns)} d
+      SELECT ${COMPARED_DELIVERIES.columns}, c.failed_id, w.source_id, w.topic, w.incarnation, w.partition
+      FROM ${COMPARED_DELIVERIES.rows(columns)} d
       JOIN wanted w ON w.ord = d.slice
       LEFT JOIN claimed c ON c.failed_id = w.failed_id
       WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL

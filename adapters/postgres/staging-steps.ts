@@ -9,15 +9,20 @@
  */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { rowsOf } from './rows.ts';
+import { type Column, rowsOf } from './rows.ts';
 import { fillStep, tablesOf } from './staging-tables.ts';
 
+/** The deliveries as rows, and what the steps read of these as `d`, beside where each came from. */
+export interface DeliveryRows {
+  rows(batch: BatchColumns): FragmentSqlToken;
+  columns: FragmentSqlToken;
+}
+
 /**
- * The deliveries as rows. A delivery's `id` is that of its log row, and of its staging row where
- * it is staged: they can be joined by it.
+ * A delivery's `id` is that of its log row, and of its staging row where it is staged: they can be joined by it.
  */
-export function deliveryRows({ deliveries: d }: BatchColumns): FragmentSqlToken {
-  return rowsOf({
+function columnsOf({ deliveries: d }: BatchColumns): Record<string, Column> {
+  return {
     ord: { type: 'int', values: d.ord },
     slice: { type: 'int', values: d.slice },
     offset: { type: 'bigint', values: d.offset },
@@ -31,14 +36,30 @@ export function deliveryRows({ deliveries: d }: BatchColumns): FragmentSqlToken 
     schema_id: { type: 'int', values: d.schemaId },
     id: { type: 'uuid', count: d.ord.length },
     error: { type: 'text', values: d.error },
-  });
+  };
 }
 
-/** What the steps below read of those rows as `d`, beside where each came from. */
-export const DELIVERY_COLUMNS = sql.fragment`
+const DELIVERY_COLUMNS = sql.fragment`
   d.ord, d.slice, d."offset", d.status, d.event_id COLLATE "C" AS event_id, d.event_type,
   d.organization_id COLLATE "C" AS organization_id, d.event_timestamp, d.entity, d.content_hash, d.schema_id, d.id,
   d.error
+`;
+
+/** For steps that look nothing up. */
+export const PLAIN_DELIVERIES: DeliveryRows = {
+  rows: (batch) => rowsOf(columnsOf(batch)),
+  columns: DELIVERY_COLUMNS,
+};
+
+/** For steps that compare contents with the ledger's, which may be those of earlier releases. */
+export const COMPARED_DELIVERIES: DeliveryRows = {
+  rows: (batch) => rowsOf({ ...columnsOf(batch), former_hash: { type: 'bigint', values: batch.formerHashes() } }),
+  columns: sql.fragment`${DELIVERY_COLUMNS}, d.former_hash`,
+};
+
+/** Whether row `l` of the ledger is of the content of delivery `d`; null without such a row. */
+export const SAME_CONTENT = sql.fragment`
+  (l.organization_id = d.organization_id AND l.content_hash IN (d.content_hash, d.former_hash))
 `;
 
 /**
@@ -135,7 +156,7 @@ function outcomeSteps({ deliveries, rejected }: BatchColumns, runId: string): Fr
               ELSE 'conflict'
             END
           WHEN l.source_id IS NULL THEN 'unresolved'
-          WHEN (l.organization_id, l.content_hash) = (d.organization_id, d.content_hash) THEN 'duplicate'
+          WHEN ${SAME_CONTENT} THEN 'duplicate'
           ELSE 'conflict'
         END AS reason
       FROM delivery d

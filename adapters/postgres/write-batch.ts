@@ -30,7 +30,6 @@ import { createStatementNames, type StatementNames } from './prepared.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
 import { SHARED_FROM } from './rows.ts';
-import { DELIVERY_COLUMNS, deliveryRows } from './staging-steps.ts';
 
 const writtenRow = z.object({
   slices: z.array(sliceCountsRow),
@@ -222,9 +221,9 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
     ),
     ${reading.claim},
     delivery AS MATERIALIZED (
-      SELECT ${DELIVERY_COLUMNS}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
+      SELECT ${reading.deliveries.columns}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
-      CROSS JOIN ${deliveryRows(columns)} d
+      CROSS JOIN ${reading.deliveries.rows(columns)} d
       JOIN slice s ON s.slice = d.slice
       ${reading.knownJoin}
     ),

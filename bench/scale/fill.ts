@@ -22,7 +22,7 @@ const EVENTS = `
     SELECT gen_random_uuid()::text AS event_id, gen_random_uuid() AS id, gen_random_uuid()::text AS entity_id,
       'org-' || (1 + n % 5) AS organization_id, n, n % 10 AS kind,
       to_timestamp(($3::float8 + random() * ($4::float8 - $3::float8)) / 1000) AS at,
-      (random() * 9e18)::bigint AS hash
+      (random() * 9e15)::bigint AS hash
     FROM generate_series($1::bigint, $2::bigint) n
   )`;
 

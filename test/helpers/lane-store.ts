@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { type CommonQueryMethods, sql } from 'slonik';
 import { onTestFinished } from 'vitest';
 import type { ClaimedRange, LaneStore, Store } from '../../activities/ports.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 import { createStore } from '../../adapters/postgres/store.ts';
+import { formerHashOf } from '../../domain/former-content-hash.ts';
+import type { StagedEvent } from '../../domain/staging.ts';
 import { createTestDatabase } from './database.ts';
 
 /**
@@ -48,4 +51,13 @@ export async function claimPartitions(lane: LaneStore, runId: string, topic: str
     })),
   });
   return claimed.toSorted((a, b) => a.partition - b.partition);
+}
+
+/** Has the ledger know events as releases up to 0.4.0 wrote them. */
+export async function ledgerFormerly(pool: CommonQueryMethods, ...events: StagedEvent[]): Promise<void> {
+  for (const event of events) {
+    await pool.query(sql.unsafe`
+      UPDATE analytics.crm_event_ledger SET content_hash = ${formerHashOf(event).toString()}::bigint
+      WHERE event_id = ${event.eventId}`);
+  }
 }

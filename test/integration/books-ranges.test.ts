@@ -79,7 +79,7 @@ describe('replays', () => {
   it.each<[WriteMode, Events]>([
     ['missing', [a, b, 'bad', a]],
     ['restore', [a, b, 'bad', a]],
-    ['overwrite', [{ ...a, status: 'open', contentHash: '1' }, b, 'bad', a]],
+    ['overwrite', [{ ...a, status: 'open', contentHash: 1 }, b, 'bad', a]],
   ])('in mode %s count nothing twice, and the books stay sound', async (mode, again) => {
     const { pool, read, wrong } = await createBooks();
     await read('live', [a, b, 'bad', a]);
@@ -106,7 +106,7 @@ describe('replays', () => {
   it('keep what they changed in the books when those are folded', async () => {
     const { pool, read, wrong } = await createBooks();
     await read('live', [a, b]);
-    const run = await read('replay', [{ ...a, score: 1, contentHash: '1' }], { mode: 'overwrite' });
+    const run = await read('replay', [{ ...a, score: 1, contentHash: 1 }], { mode: 'overwrite' });
     await pool.query(sql.unsafe`
       WITH halves AS (
         INSERT INTO analytics.crm_batches (position_id, epoch, from_offset, next_offset, records, skipped, changed, run_id)

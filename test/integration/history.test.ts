@@ -85,9 +85,9 @@ describe('the history of a lead', () => {
 
   it('says that a replay wrote over a row, by which run, and keeps the schema of its delivery', async () => {
     const { ask, replay, runId } = await createHistories([lead('a', { ...LEAD, eventTimestamp: DAY(1) })]);
-    const moved = lead('a', { ...LEAD, eventTimestamp: DAY(2), contentHash: '43' });
+    const moved = lead('a', { ...LEAD, eventTimestamp: DAY(2), contentHash: 43 });
     const first = await replay('overwrite', [moved]);
-    const second = await replay('overwrite', [{ ...moved, score: 9, contentHash: '44' }]);
+    const second = await replay('overwrite', [{ ...moved, score: 9, contentHash: 44 }]);
     const { body } = await ask('/leads/lead-1/history');
     expect(body.changes).toMatchObject([
       {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { SettledDelivery, Settlement } from '../../activities/failed-ports.ts';
 import type { Delivery } from '../../activities/ports.ts';
 import { batchOf, lead, record } from '../helpers/batches.ts';
-import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+import { claimPartitions, createTestStore, ledgerFormerly, openTestLane } from '../helpers/lane-store.ts';
 
 const DEAD = { status: 'dead', nextAttemptAt: null } as const;
 
@@ -98,18 +98,25 @@ describe('settling', () => {
     ]);
   });
 
-  it('skips an event whose id another delivery brought, and tells the duplicate from the conflict', async () => {
-    const { failed, delivery, settle, count } = await setUp([lead('a'), 'bad', 'bad']);
-    const { outcomes } = await settle([
-      delivery(failed[0]!, lead('a')),
-      delivery(failed[1]!, lead('a', { contentHash: '43' })),
-    ]);
-    expect(outcomes).toEqual([
-      { status: 'skipped', reason: 'duplicate' },
-      { status: 'skipped', reason: 'conflict' },
-    ]);
-    expect(await count('crm_leads_staging')).toBe(1);
-  });
+  it.each([
+    ['', false],
+    [', also under the hash of an earlier release', true],
+  ])(
+    'skips an event whose id another delivery brought, and tells the duplicate from the conflict%s',
+    async (_, isFormer) => {
+      const { pool, failed, delivery, settle, count } = await setUp([lead('a'), 'bad', 'bad']);
+      if (isFormer) await ledgerFormerly(pool, lead('a'));
+      const { outcomes } = await settle([
+        delivery(failed[0]!, lead('a')),
+        delivery(failed[1]!, lead('a', { score: 8, contentHash: 43 })),
+      ]);
+      expect(outcomes).toEqual([
+        { status: 'skipped', reason: 'duplicate' },
+        { status: 'skipped', reason: 'conflict' },
+      ]);
+      expect(await count('crm_leads_staging')).toBe(1);
+    },
+  );
 
   it('takes no event twice in one redrive and keeps its counts', async () => {
     const { pool, failed, delivery, settle } = await setUp(['bad', 'bad']);

@@ -11,10 +11,10 @@ import { createSuppressionList } from '../../activities/suppression.ts';
 import { createSuppressionSource } from '../../adapters/postgres/suppression.ts';
 import { createIdentifierHash } from '../../domain/suppression.ts';
 import { NO_REDRIVE_COUNTS } from '../../workflows/contracts.ts';
-import { batchOf, contact, lead } from '../helpers/batches.ts';
+import { batchOf, contact, lead, opportunity } from '../helpers/batches.ts';
 import { brokenBooksIn, statusesIn } from '../helpers/books.ts';
 import { createLaneHarness, createTestTopics, produce } from '../helpers/lane-harness.ts';
-import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+import { claimPartitions, createTestStore, ledgerFormerly, openTestLane } from '../helpers/lane-store.ts';
 import { ids, wireLead } from '../helpers/wire-leads.ts';
 import { createEraser, KEY, tablesWith } from './erasure-harness.ts';
 
@@ -134,6 +134,31 @@ describe('after an erasure', () => {
     await lane.writer.write({ ...batchOf(range!, [linked], runId), suppression: suppression.version });
     expect(await tablesWith(pool, 'l-1')).toEqual([]);
     expect(suppression.unlink(contact('b', { leadId: 'l-2' }))).toMatchObject({ leadId: 'l-2' });
+  });
+});
+
+describe('an event whose link was to a record that was erased since', () => {
+  it.each([
+    ['this release', false],
+    ['an earlier one', true],
+  ])('is still a duplicate of what %s wrote to the ledger', async (_, isFormer) => {
+    const { pool, store, runId } = await createTestStore();
+    const { erase, suppression } = createEraser(pool);
+    const lane = await openTestLane(store);
+    const [range] = await claimPartitions(lane, runId, 'crm.contacts');
+    const events = [contact('a', { leadId: 'l-1' }), opportunity('b', { leadId: 'l-1', contactId: 'c-1' })];
+    await lane.writer.write(batchOf(range!, events, runId));
+    if (isFormer) await ledgerFormerly(pool, ...events);
+    await erase({ kind: 'records', entity: 'lead', ids: ['l-1'], organizationId: 'org-1' });
+    await suppression.refresh();
+    const again = events.map((event) => suppression.unlink(event));
+    const other = suppression.unlink(contact('a', { leadId: 'l-1', title: 'Countess', contentHash: 43 }));
+    const batch = {
+      ...batchOf({ ...range!, nextOffset: 2 }, [...again, other], runId),
+      suppression: suppression.version,
+    };
+    expect((await lane.writer.write(batch)).slices).toMatchObject([{ stored: 0, skipped: 3, conflicts: 1 }]);
+    expect(await tablesWith(pool, 'l-1')).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Batch, type ClaimedRange, FencedError, WriteError } from '../../activities/ports.ts';
 import { createBatchWriter } from '../../adapters/postgres/write-batch.ts';
 import { batchOf, contact, lead, opportunity, sliceOf } from '../helpers/batches.ts';
-import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+import { claimPartitions, createTestStore, ledgerFormerly, openTestLane } from '../helpers/lane-store.ts';
 
 const NOTHING = {
   stored: 0,
@@ -96,7 +96,7 @@ describe('the writer', () => {
 
   it('stages an id once when it stands twice in a batch, with the same and with another timestamp', async () => {
     const { pool, runId, lane, range } = await setUp();
-    const later = { eventTimestamp: Date.UTC(2026, 10, 22), contentHash: '43' };
+    const later = { eventTimestamp: Date.UTC(2026, 10, 22), contentHash: 43 };
     const result = await lane.writer.write(batchOf(range, [lead('a'), lead('a'), lead('a', later)], runId));
     expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 2, conflicts: 1 }]);
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(1);
@@ -114,7 +114,7 @@ describe('the writer', () => {
       other as ClaimedRange,
       [
         lead('a', { eventTimestamp: Date.UTC(2026, 9, 1) }),
-        lead('b', { contentHash: '1' }),
+        lead('b', { contentHash: 1 }),
         lead('c', { organizationId: 'org-2' }),
       ],
       runId,
@@ -124,6 +124,42 @@ describe('the writer', () => {
     expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(3);
     expect(await pool.oneFirst(sql.unsafe`SELECT analytics.is_event_processed('a')`)).toBe(true);
     expect(await pool.oneFirst(sql.unsafe`SELECT analytics.is_event_processed('z')`)).toBe(false);
+  });
+
+  it('tells the same of ids that an earlier release wrote to the ledger, in each way to read', async () => {
+    const { pool, runId, lane, range } = await setUp('crm.events');
+    const events = [lead('a'), contact('b'), opportunity('c')];
+    const others = [
+      lead('a', { contentHash: 43, score: 8 }),
+      contact('b', { contentHash: 43, title: 'Countess' }),
+      opportunity('c', { contentHash: 43, amount: '5' }),
+      lead('a', { organizationId: 'org-2' }),
+    ];
+    await lane.writer.write(batchOf(range, events, runId));
+    await ledgerFormerly(pool, ...events);
+    const [other] = await claimPartitions(lane, runId, 'crm.leads');
+    const again = [...events, ...others];
+    const expected = [{ ...NOTHING, skipped: 7, conflicts: 4 }];
+    // Taken for new, then for mostly known, then beside one that failed before.
+    expect((await lane.writer.write(batchOf(other!, again, runId))).slices).toEqual(expected);
+    expect((await lane.writer.write(batchOf({ ...other!, nextOffset: 7 }, again, runId))).slices).toEqual(expected);
+    await lane.writer.write(batchOf({ ...other!, nextOffset: 14 }, ['bad'], runId));
+    const back = await lane.positions.jump({ ...other!, nextOffset: 15 }, 14, 'seek', runId);
+    const repeated = await lane.writer.write(batchOf(back, ['bad', ...again], runId));
+    expect(repeated.slices).toEqual([{ ...NOTHING, skipped: 8, conflicts: 4 }]);
+    // What is new beside it has a hash of today.
+    const mixed = batchOf({ ...back, nextOffset: 22 }, [lead('new'), lead('a')], runId);
+    expect((await lane.writer.write(mixed)).slices).toEqual([{ ...NOTHING, stored: 1, skipped: 1 }]);
+    expect(
+      await pool.oneFirst(sql.unsafe`SELECT content_hash FROM analytics.crm_event_ledger WHERE event_id = 'new'`),
+    ).toBe(42);
+    const reasons = await pool.any(sql.unsafe`
+      SELECT metadata->>'reason' AS reason, count(*) FROM analytics.crm_events_log
+      WHERE processing_status = 'skipped' GROUP BY 1 ORDER BY 1`);
+    expect(reasons).toEqual([
+      { reason: 'conflict', count: 12 },
+      { reason: 'duplicate', count: 10 },
+    ]);
   });
 
   it('logs nothing anew for deliveries that are read again', async () => {
@@ -172,7 +208,7 @@ describe('the writer', () => {
     // Then other deliveries of known ids: logged, and one with other content is a conflict.
     at = { ...at, nextOffset: 10 };
     at = await lane.positions.jump({ ...at, nextOffset: 10 }, 12, 'seek', runId);
-    const others = await write([...ids(0, 3), lead('3', { contentHash: '43' })]);
+    const others = await write([...ids(0, 3), lead('3', { contentHash: 43 })]);
     expect(others).toMatchObject({ stored: 0, skipped: 4, conflicts: 1 });
     expect(others.events).toEqual(expect.arrayContaining([events('skipped', 3), events('conflict', 1)]));
     expect(await write(ids(0, 2))).toMatchObject({ skipped: 2 });

@@ -9,10 +9,11 @@ import {
   StaleSuppressionError,
   type WriteMode,
 } from '../../activities/ports.ts';
+import { dryRunBatch } from '../../adapters/postgres/dry-run.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { batchOf, contact, lead, opportunity, record } from '../helpers/batches.ts';
 import { brokenBooksIn } from '../helpers/books.ts';
-import { claimPartitions, createTestStore, openTestLane } from '../helpers/lane-store.ts';
+import { claimPartitions, createTestStore, ledgerFormerly, openTestLane } from '../helpers/lane-store.ts';
 
 const anyRow = z.record(z.string(), z.unknown());
 const NEXT_DAY = Date.UTC(2026, 10, 21, 12);
@@ -91,7 +92,7 @@ describe('mode missing where nearly all is known', () => {
     const { pool, store, runId } = await createTestStore();
     const lane = await openTestLane(store);
     const [live] = (await claimPartitions(lane, runId, 'crm.events')) as [ClaimedRange];
-    const events = [lead('a'), lead('b'), contact('c'), lead('a', { contentHash: '43' })];
+    const events = [lead('a'), lead('b'), contact('c'), lead('a', { contentHash: 43 })];
     await lane.writer.write(batchOf(live, events, runId));
     const replayId = randomUUID();
     await store.runs.start({ runId: replayId, kind: 'replay', scope: 'group' });
@@ -110,7 +111,7 @@ describe('mode missing where nearly all is known', () => {
       lead('a'),
       lead('new'),
       'tombstone',
-      lead('b', { contentHash: '43' }),
+      lead('b', { contentHash: 43 }),
       contact('c'),
       'bad',
       lead('new'),
@@ -172,7 +173,7 @@ describe('mode overwrite', () => {
     const { pool, replay, rows, runId } = await createIngested([lead('a'), contact('b'), opportunity('c'), lead('d')]);
     const [before] = await rows('leads');
     const { counts, replayId } = await replay('overwrite', [
-      lead('a', { score: 8, contentHash: '43' }),
+      lead('a', { score: 8, contentHash: 43 }),
       contact('b', { metadata: null }),
       opportunity('c', { amount: '5' }),
       lead('d'),
@@ -200,7 +201,7 @@ describe('mode overwrite', () => {
 
   it('moves a row to another partition when its time differs now, and the ledger finds it', async () => {
     const { pool, replay, rows } = await createIngested([lead('a')]);
-    const moved = lead('a', { eventTimestamp: NEXT_DAY, contentHash: '43' });
+    const moved = lead('a', { eventTimestamp: NEXT_DAY, contentHash: 43 });
     expect(await replay('overwrite', [moved])).toMatchObject({ counts: { changed: 1 } });
     expect(await rows('leads')).toMatchObject([{ event_id: 'a', event_timestamp: NEXT_DAY }]);
     expect(
@@ -221,13 +222,84 @@ describe('mode overwrite', () => {
       SELECT source_id, 'crm.events', 0, 2, 'resolved', 'undecodable', '', now(), 0, run_id, '{}'
       FROM analytics.crm_event_ledger WHERE event_id = 'b'`);
     await pool.query(sql.unsafe`DELETE FROM analytics.crm_leads_staging WHERE event_id = 'c'`);
-    const changed = { score: 8, contentHash: '43' };
+    const changed = { score: 8, contentHash: 43 };
     const { counts } = await replay('overwrite', [lead('a', changed), lead('b', changed), lead('c', changed)], 1);
     expect(counts).toMatchObject({ skipped: 3, changed: 0 });
     expect(await rows('leads')).toMatchObject([
       { event_id: 'a', score: 7 },
       { event_id: 'b', score: 7 },
     ]);
+  });
+});
+
+describe('events that an earlier release wrote to the ledger', () => {
+  const events = [lead('a'), contact('b'), opportunity('c'), lead('d')];
+  const changed = lead('d', { score: 8, contentHash: 43 });
+
+  async function createFormer() {
+    const ingested = await createIngested(events);
+    await ledgerFormerly(ingested.pool, ...events);
+    const hashes = () =>
+      ingested.pool.anyFirst(sql.unsafe`SELECT content_hash::text FROM analytics.crm_event_ledger ORDER BY event_id`);
+    return { ...ingested, hashes, former: await hashes() };
+  }
+
+  it('are known in mode missing, also where nearly all is, and tell conflicts', async () => {
+    const { replay, hashes, former } = await createFormer();
+    // From offset 1 on, so that each is another delivery; the second time the ledger is asked first.
+    for (const _ of ['first', 'second']) {
+      const { counts } = await replay('missing', [lead('a'), changed, contact('b'), opportunity('c')], 1);
+      expect(counts).toMatchObject({ stored: 0, skipped: 4, conflicts: 1 });
+    }
+    expect(await hashes()).toEqual(former);
+  });
+
+  it('are brought back in mode restore, but not with other content', async () => {
+    const { pool, replay, rows } = await createFormer();
+    await pool.query(sql.unsafe`DELETE FROM analytics.crm_leads_staging`);
+    await pool.query(sql.unsafe`DELETE FROM analytics.crm_opportunities_staging`);
+    const { counts } = await replay('restore', [
+      lead('a'),
+      contact('b'),
+      opportunity('c'),
+      changed,
+      lead('a'),
+      changed,
+    ]);
+    expect(counts).toMatchObject({ stored: 0, skipped: 6, conflicts: 1, changed: 2 });
+    expect(await rows('leads')).toMatchObject([{ event_id: 'a' }]);
+  });
+
+  it('are left alone in mode overwrite where nothing differs, and have a hash of today where something does', async () => {
+    const { replay, hashes, former, rows } = await createFormer();
+    expect(await replay('overwrite', events)).toMatchObject({ counts: { skipped: 4, conflicts: 0, changed: 0 } });
+    expect(await hashes()).toEqual(former);
+    const { counts } = await replay('overwrite', [
+      lead('a', { metadata: null }),
+      contact('b'),
+      contact('b', { contentHash: 43, title: 'Countess' }),
+      changed,
+      contact('b'),
+    ]);
+    expect(counts).toMatchObject({ skipped: 5, conflicts: 1, changed: 2 });
+    expect(await rows('leads')).toMatchObject([
+      { event_id: 'a', metadata: null },
+      { event_id: 'd', score: 8 },
+    ]);
+    expect(await hashes()).toEqual(['42', former[1], former[2], '43']);
+  });
+
+  it('are what a dry run says', async () => {
+    const { pool, live } = await createFormer();
+    await pool.query(sql.unsafe`DELETE FROM analytics.crm_contacts_staging`);
+    const again = [lead('a'), contact('b'), changed, changed, lead('d'), lead('a')];
+    expect(await dryRunBatch(pool, batchOf({ ...live, nextOffset: 0 }, again, randomUUID()))).toMatchObject({
+      insert: { events: 0 },
+      restore: { events: 1 },
+      update: { events: 1 },
+      ignore: { events: 3 },
+      conflict: { events: 1, samples: [{ offset: 2 }] },
+    });
   });
 });
 

@@ -10,6 +10,7 @@ import {
   type SuppressionSource,
 } from '../../../activities/suppression.ts';
 import { EVENT_TYPES } from '../../../domain/events.ts';
+import { formerContentHash } from '../../../domain/former-content-hash.ts';
 import type { StagedEvent } from '../../../domain/staging.ts';
 import {
   createIdentifierHash,
@@ -107,7 +108,7 @@ describe('the suppression list', () => {
     const list = await listOf(erased);
     const event = stagedOpportunity('a', { leadId: 'contact-1', contactId: 'contact-1' });
     const token = tokenOf(identifiers.hash(erased));
-    expect(list.unlink(event)).toEqual({ ...event, contactId: token });
+    expect(list.unlink(event)).toEqual({ ...event, contactId: token, formerHash: formerContentHash(event) });
     expect(list.unlink(stagedOpportunity('b', { contactId: 'contact-1', organizationId: 'org-2' }))).toMatchObject({
       contactId: 'contact-1',
     });
@@ -130,8 +131,9 @@ describe('the suppression list', () => {
     const before = deliver(NOBODY);
     const after = deliver(await listOf(recordIdentifier('org-1', 'lead', 'lead-1')));
     expect(before).toMatchObject({ kind: 'stage', event: { leadId: 'lead-1' } });
-    const { contentHash } = (before as { event: StagedEvent }).event;
-    expect(after).toMatchObject({ kind: 'stage', event: { leadId: expect.stringMatching(/^erased-/), contentHash } });
+    const { event } = before as { event: StagedEvent };
+    const hashes = { contentHash: event.contentHash, formerHash: formerContentHash(event) };
+    expect(after).toMatchObject({ kind: 'stage', event: { leadId: expect.stringMatching(/^erased-/), ...hashes } });
   });
 
   it.each([

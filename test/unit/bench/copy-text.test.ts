@@ -11,7 +11,7 @@ const base = {
   createdAt: TIME,
   updatedAt: TIME,
   metadata: null,
-  contentHash: '1',
+  contentHash: 1,
 };
 
 const lead: StagedLead = {
