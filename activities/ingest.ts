@@ -20,6 +20,7 @@ import type {
   LogSlice,
   SuppressionList,
 } from './ports.ts';
+import { PreparedBatch } from './prepared-batch.ts';
 
 export interface IngestRules {
   /** Valid events of other types are filtered: logged, not staged. */
@@ -35,35 +36,118 @@ export interface IngestRules {
 /** Finds the claimed range that a slice belongs to. */
 export type RangeOf = (slice: LogSlice) => ClaimedRange;
 
-/**
- * @param now epoch milliseconds
- * @throws RegistryUnavailableError when a schema is needed and the registry can't be asked: nothing is lost, call again
- */
-export async function prepareBatch(
-  slices: readonly LogSlice[],
-  rangeOf: RangeOf,
-  { runId, mode }: Pick<Batch, 'runId' | 'mode'>,
-  decoder: EventDecoder,
-  rules: IngestRules,
-  now: number,
-): Promise<Batch> {
-  // Taken before: what is decoded by a newer list then is refused and prepared again, and never the other way round.
-  const batch: Batch = { runId, mode, suppression: rules.suppression.version, slices: [], deliveries: [] };
-  for (let index = 0; index < slices.length; index += 1) {
-    const slice = slices[index] as LogSlice;
-    const context = contextOf(slice.topic, rules, now);
-    for (const record of slice.records) {
-      if (record.value === null) {
-        batch.deliveries.push({ kind: 'tombstone', slice: index, record });
+export interface ToPrepare {
+  slices: readonly LogSlice[];
+  rangeOf: RangeOf;
+  run: Pick<Batch, 'runId' | 'mode'>;
+  decoder: EventDecoder;
+  rules: IngestRules;
+  /** Epoch milliseconds. */
+  now: number;
+}
+
+/** Deliveries of a batch, in their order; whoever is given them may replace both. */
+export type BatchPart = Pick<Batch, 'slices' | 'deliveries'>;
+
+/** So few that they are gone again before the collector looks at them. */
+const PART = 500;
+
+/** The making of a batch, which can be gone on with after the registry could not be asked. */
+export class Preparation {
+  readonly batch: PreparedBatch;
+  readonly #reading: Reading;
+
+  constructor(work: ToPrepare) {
+    const { slices, rangeOf, run, rules } = work;
+    this.batch = new PreparedBatch(
+      {
+        ...run,
+        // Taken before: what is decoded by a newer list then is refused and prepared again, and never the other way round.
+        suppression: rules.suppression.version,
+        slices: slices.map((slice) => toBatchSlice(slice, rangeOf(slice))),
+      },
+      (count) => readAgain(work, count),
+    );
+    this.#reading = new Reading(work);
+  }
+
+  /**
+   * @param take sees all deliveries, part by part. @returns whether they need not be kept: only while neither they nor
+   *   any before them were replaced
+   * @throws RegistryUnavailableError when a schema is needed and the registry can't be asked: nothing is lost, call again
+   */
+  async finish(take: (part: BatchPart) => boolean = () => false): Promise<PreparedBatch> {
+    const { batch } = this;
+    while (!this.#reading.finished) {
+      const schema = this.#reading.go(PART);
+      if (schema !== null) {
+        await schema;
         continue;
       }
-      const pending = decoder.decode(record.value, slice.topic);
-      const decoded = pending instanceof Promise ? await pending : pending;
-      batch.deliveries.push(toDelivery(index, record, decoded, context, rules));
+      const part: BatchPart = { slices: batch.slices, deliveries: this.#reading.take() };
+      const isReleased = take(part);
+      batch.slices = part.slices;
+      batch.add(part.deliveries, isReleased);
     }
-    batch.slices.push(toBatchSlice(slice, rangeOf(slice)));
+    return batch;
   }
-  return batch;
+}
+
+/** What has been prepared already, so that the schemas are there. */
+function readAgain(work: ToPrepare, count: number): Delivery[] {
+  const reading = new Reading(work);
+  if (reading.go(count) !== null) throw new Error('a schema was known a moment ago, and is to be asked for again');
+  return reading.take();
+}
+
+/** From records to deliveries, in one go wherever the schemas are known. */
+class Reading {
+  readonly #work: ToPrepare;
+  #deliveries: Delivery[] = [];
+  #slice = 0;
+  #record = 0;
+
+  constructor(work: ToPrepare) {
+    this.#work = work;
+  }
+
+  get finished(): boolean {
+    return this.#slice >= this.#work.slices.length;
+  }
+
+  /** What was read since it was last asked for. */
+  take(): Delivery[] {
+    const taken = this.#deliveries;
+    this.#deliveries = [];
+    return taken;
+  }
+
+  /**
+   * Reads up to `count` deliveries together with those that were not taken.
+   * @returns what to wait for before going on, else null
+   */
+  go(count: number): Promise<unknown> | null {
+    const { slices, decoder, rules, now } = this.#work;
+    const deliveries = this.#deliveries;
+    for (; this.#slice < slices.length; this.#slice += 1) {
+      const { topic, records } = slices[this.#slice] as LogSlice;
+      const context = contextOf(topic, rules, now);
+      for (; this.#record < records.length; this.#record += 1) {
+        if (deliveries.length >= count) return null;
+        const record = records[this.#record] as LogRecord;
+        const { value } = record;
+        if (value === null) {
+          deliveries.push({ kind: 'tombstone', slice: this.#slice, record });
+          continue;
+        }
+        const decoded = decoder.decode(value, topic);
+        if (decoded instanceof Promise) return decoded;
+        deliveries.push(toDelivery(this.#slice, record, decoded, context, rules));
+      }
+      this.#record = 0;
+    }
+    return null;
+  }
 }
 
 /** What an event of a topic is checked against, but for its record's time. */
@@ -170,12 +254,8 @@ function toBatchSlice(slice: LogSlice, range: ClaimedRange): BatchSlice {
 }
 
 /** What identifies a record, to notice later that the topic is another one. */
-export function fingerprintOf(record: LogRecord): Fingerprint {
-  return {
-    offset: record.offset,
-    timestamp: record.timestamp,
-    checksum: record.value === null ? 0 : crc32(record.value),
-  };
+export function fingerprintOf({ offset, timestamp, value }: LogRecord): Fingerprint {
+  return { offset, timestamp, checksum: value === null ? 0 : crc32(value) };
 }
 
 /** The schema that a message of the Confluent wire format names; 0 when it names none. */

@@ -1,6 +1,6 @@
 import { type Entity, entityOf } from '../domain/events.ts';
 import { type LatePolicy, type LateWindows, latePolicyOf } from '../domain/late-data.ts';
-import type { Batch, Delivery } from './ports.ts';
+import type { Delivery } from './ports.ts';
 
 /** Events past retention, by what became of them. */
 export interface LateCount {
@@ -9,9 +9,15 @@ export interface LateCount {
   count: number;
 }
 
-/** @param windows by which the batch was prepared */
-export function countLate({ deliveries }: Pick<Batch, 'deliveries'>, windows: LateWindows): LateCount[] {
-  const counts: LateCount[] = [];
+/**
+ * @param windows by which the deliveries were prepared
+ * @param counts of others, to add to
+ */
+export function countLate(
+  deliveries: readonly Delivery[],
+  windows: LateWindows,
+  counts: LateCount[] = [],
+): LateCount[] {
   for (const delivery of deliveries) {
     const policy = policyOf(delivery, windows);
     if (policy !== null) {

@@ -1,8 +1,9 @@
 import { type EventFilter, isMeant } from '../domain/event-filter.ts';
-import type { Batch, Delivery } from './ports.ts';
+import type { BatchPart } from './ingest.ts';
+import type { Delivery } from './ports.ts';
 
-/** Takes the deliveries that do not fit out of a batch: their offsets count as absent. */
-export function leaveOut(batch: Batch, filter: EventFilter): void {
+/** Takes the deliveries that do not fit out of a batch, or a part of it: their offsets count as absent. */
+export function leaveOut(batch: BatchPart, filter: EventFilter): void {
   const left = new Array<number>(batch.slices.length).fill(0);
   batch.deliveries = batch.deliveries.filter((delivery) => {
     const meant = isDeliveryMeant(filter, delivery);

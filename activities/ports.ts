@@ -22,18 +22,21 @@ export interface TopicPartition {
 
 /** One Kafka record of ours: never a control record, never one of an aborted transaction. */
 export interface LogRecord {
-  offset: number;
+  readonly offset: number;
   /** The record's timestamp in milliseconds since the epoch, by its producer or broker; -1 where it has none. */
-  timestamp: number;
-  key: Buffer | null;
+  readonly timestamp: number;
+  /** Like `value` a view that may be made at each look: look once. */
+  readonly key: Buffer | null;
   /** null is a tombstone. */
-  value: Buffer | null;
-  headers: ReadonlyArray<readonly [name: string, value: Buffer | null]>;
+  readonly value: Buffer | null;
+  readonly headers: ReadonlyArray<readonly [name: string, value: Buffer | null]>;
+  /** Bytes of key and value, where that is known without a look at them. */
+  readonly size?: number;
 }
 
 /** What a record counts for where bytes are limited. */
-export const bytesOf = ({ key, value }: Pick<LogRecord, 'key' | 'value'>): number =>
-  (key?.length ?? 0) + (value?.length ?? 0);
+export const bytesOf = (record: LogRecord): number =>
+  record.size ?? (record.key?.length ?? 0) + (record.value?.length ?? 0);
 
 /**
  * A piece of a partition: everything in [from, next). Slices of a partition join without gap or overlap; offsets in the
@@ -288,6 +291,17 @@ export interface BatchWriter {
   close(): Promise<void>;
 }
 
+/** Takes the deliveries of a batch in their order. Part of the hot path: no promise. */
+export interface BatchEncoder {
+  /** @returns false when the batch can't be sent like that: then it is to be written as if it had not been tried */
+  add(deliveries: readonly Delivery[]): boolean;
+  /**
+   * All are in. Whoever writes the batch needs its deliveries only when PostgreSQL does not take it like that.
+   * @param batch that the deliveries are of
+   */
+  end(batch: Batch): void;
+}
+
 /** Another lane holds a range of the batch now; this one must stop. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
@@ -400,6 +414,8 @@ export interface Store {
    * @throws WriteError when PostgreSQL can't be reached
    */
   openLane(held?: readonly ClaimedRange[]): Promise<LaneStore>;
+  /** Begins to put a batch into the form in which a writer sends it, as one whose events are all new. */
+  encode(batch: Pick<Batch, 'slices'>): BatchEncoder;
   positions: Pick<Positions, 'list'>;
   runs: Runs;
   failed: FailedEvents;

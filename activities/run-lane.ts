@@ -7,12 +7,12 @@ import { createBatchSizer, reaches } from '../domain/batch-size.ts';
 import type { BreakerPolicy } from '../domain/breaker.ts';
 import { addTotals, type LaneProgress, type LaneResult, type LaneTotals, NO_TOTALS } from '../workflows/contracts.ts';
 import type { RetryScheduler } from './failed-ports.ts';
-import { type IngestRules, prepareBatch } from './ingest.ts';
+import type { IngestRules } from './ingest.ts';
+import { type LaneBatchDeps, makeLaneBatch } from './lane-batch.ts';
 import { createLaneConnection } from './lane-connection.ts';
 import { createLaneRanges, type LaneWork } from './lane-ranges.ts';
 import { createTroubleBoard } from './lane-trouble.ts';
-import { countLate, type LateCount } from './late-count.ts';
-import { leaveOut } from './leave-out.ts';
+import type { LateCount } from './late-count.ts';
 import { isAbort, persevere, untilAborted } from './patience.ts';
 import { persist } from './persist.ts';
 import {
@@ -32,7 +32,7 @@ import {
   WriteError,
 } from './ports.ts';
 import type { QuotaGate } from './quota-gate.ts';
-import { amountOf, latenciesOf, ofSchema } from './slices.ts';
+import { amountOf, latenciesOf } from './slices.ts';
 import { createStreamGate } from './stream-gate.ts';
 
 export interface LaneOptions extends IngestRules {
@@ -120,10 +120,11 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
   const grace = new AbortController();
   const connection = createLaneConnection(store, () => ranges.held());
   const ranges = createLaneRanges({ reader, connection, observer, owner: `${options.worker}/${input.lane}` }, input);
-  const mode = input.mode ?? 'ingest';
   const sizer = createBatchSizer({ rows: options.maxRecords, bytes: options.maxBytes });
   const ends = new Map<string, number>();
   let totals: LaneTotals = NO_TOTALS;
+  /** Of the batch before. */
+  let allNew = true;
   let writing: Promise<void> = Promise.resolve();
 
   function watermarks() {
@@ -174,6 +175,8 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     trouble.set('work', null);
     return result;
   }
+
+  const making: LaneBatchDeps = { store, decoder, quotas, options, gate, rangeOf: ranges.of, patiently };
 
   async function start(signal: AbortSignal): Promise<void> {
     report();
@@ -249,32 +252,14 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
       const amount = amountOf(slices);
       behind = reaches(amount, limit);
       await control.pace?.wait(amount.rows, signal, (reason) => trouble.set('pace', reason));
-      let now = 0;
-      const batch = await patiently(async () => {
-        await gate.refresh();
-        await options.late.refresh();
-        await quotas.refresh();
-        const wanted = input.schemaId === undefined ? slices : ofSchema(slices, input.schemaId);
-        now = Date.now();
-        return prepareBatch(wanted, ranges.of, { runId: input.runId, mode }, decoder, options, now);
-      }, signal);
-      if (input.only) {
-        leaveOut(batch, input.only);
-      }
-      if (mode === 'ingest' || mode === 'missing') {
-        gate.judge(batch);
-        await patiently(() => gate.announce(), signal);
-      }
-      if (quotas.applies()) {
-        await patiently(() => quotas.judge(batch, signal), signal);
-      }
+      const { batch, late } = await makeLaneBatch(making, input, slices, allNew, signal);
       const seconds = { fetch: (fetched - asked) / 1000, decode: (performance.now() - fetched) / 1000 };
       await untilAborted(writing, signal);
       if (signal.aborted) {
         return;
       }
       const learn = (writeMs: number) => sizer.written(amount, limit, writeMs);
-      writing = write(batch, slices, seconds, countLate(batch, options.late.at(now)), learn).catch((error) =>
+      writing = write(batch, slices, seconds, late, learn).catch((error) =>
         error instanceof StaleSuppressionError ? stale.abort() : broken.abort(error),
       );
     }
@@ -317,6 +302,7 @@ function createLane(deps: LaneDeps, input: LaneWork, control: LaneControl) {
     retries.schedule(result.retries);
     const counts = result.slices.reduce<LaneTotals>(addTotals, NO_TOTALS);
     totals = addTotals(totals, counts);
+    allNew = counts.skipped === 0;
     observer.batchWritten({
       slices,
       counts,

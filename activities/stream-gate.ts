@@ -5,6 +5,7 @@
 import { type Breaker, type BreakerPolicy, createBreaker } from '../domain/breaker.ts';
 import { statusOf } from '../domain/failures.ts';
 import { isFileTopic } from './file-ports.ts';
+import type { BatchPart } from './ingest.ts';
 import type { Batch, Delivery, LaneObserver } from './ports.ts';
 import type { StreamId, StreamState, Streams } from './stream-ports.ts';
 
@@ -19,8 +20,8 @@ export interface StreamGateDeps {
 export interface StreamGate {
   /** Learns what other lanes and people decided, at most every two seconds. @throws WriteError */
   refresh(): Promise<void>;
-  /** Turns the deliveries that have to wait into parked ones. Part of the hot path: no promise. */
-  judge(batch: Batch): void;
+  /** Turns the deliveries of a batch, or a part of it, that have to wait into parked ones. Part of the hot path: no promise. */
+  judge(batch: BatchPart): void;
   /** Makes known what `judge` decided; before the batch is written. Safe to call again. @throws WriteError */
   announce(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // The events of a run: generated and sent to Kafka once, and read back into memory for those contestants that write from
 // there, so that all write the very same.
 
-import { type IngestRules, prepareBatch } from '../activities/ingest.ts';
+import { type IngestRules, Preparation } from '../activities/ingest.ts';
 import { fixedLateWindow } from '../activities/late-policies.ts';
 import type { Batch, ClaimedRange, Delivery, LogSlice, TopicPartition } from '../activities/ports.ts';
 import { NOBODY } from '../activities/suppression.ts';
@@ -104,14 +104,9 @@ export async function readLanes(
     while (!session.finished) {
       const slices = await session.next({ maxRecords: batchMaxRows, lingerMs: 20, signal });
       if (slices.length === 0) continue;
-      const { slices: moved, deliveries } = await prepareBatch(
-        slices,
-        unclaimed,
-        { runId: '', mode: 'ingest' },
-        decoder,
-        rules,
-        now,
-      );
+      const run = { runId: '', mode: 'ingest' } as const;
+      const preparation = new Preparation({ slices, rangeOf: unclaimed, run, decoder, rules, now });
+      const { slices: moved, deliveries } = await preparation.finish();
       batches.push({ slices: moved, deliveries: deliveries.map(requireSound) });
     }
     await session.close();

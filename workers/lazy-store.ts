@@ -11,6 +11,7 @@ import { createBooksKeeper } from '../adapters/postgres/books-keeper.ts';
 import { openDryLane } from '../adapters/postgres/dry-lane.ts';
 import { createErasureStore } from '../adapters/postgres/erasures.ts';
 import { guarded } from '../adapters/postgres/errors.ts';
+import { encodeBatch } from '../adapters/postgres/fresh-batch.ts';
 import { loadLateRules } from '../adapters/postgres/late-policies.ts';
 import { createMaintenanceWork } from '../adapters/postgres/maintenance.ts';
 import { createMaintenanceRuns } from '../adapters/postgres/maintenance-runs.ts';
@@ -60,6 +61,7 @@ export function openStore(
   return {
     store: {
       openLane: async (held) => (await get()).openLane(held),
+      encode: encodeBatch,
       positions: forwarded(async () => (await get()).positions),
       runs: forwarded(async () => (await get()).runs),
       failed: forwarded(async () => (await get()).failed),

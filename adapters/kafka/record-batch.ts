@@ -114,19 +114,72 @@ export function decodeRecords(batch: RecordBatch, bytes: Buffer, from: number, t
     const offset = batch.baseOffset + cursor.varint();
     if (offset >= to) break;
     if (offset >= from) {
-      records.push({
-        offset,
-        timestamp: batch.appendTimestamp ?? timestamp,
-        key: cursor.bytes(),
-        value: cursor.bytes(),
-        headers: readHeaders(cursor),
-      });
+      const keyLength = cursor.field();
+      const keyEnd = cursor.at;
+      const valueLength = cursor.field();
+      const valueEnd = cursor.at;
+      const time = batch.appendTimestamp ?? timestamp;
+      const headers = readHeaders(cursor);
+      records.push(new KafkaRecord(offset, time, headers, bytes, keyEnd, keyLength, valueEnd, valueLength));
       if (cursor.at !== end)
         throw new RecordFormatError(`the record at offset ${offset} has another length than it says`);
     }
     cursor.at = end;
   }
   return records;
+}
+
+const NULL_LENGTH = -1;
+
+/**
+ * A record as a place in the bytes that the broker sent. Thousands wait while their batch is written, and a view takes
+ * more memory than everything else of a record: key and value are made at each look.
+ */
+class KafkaRecord implements LogRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly headers: LogRecord['headers'];
+  readonly #bytes: Buffer;
+  readonly #keyEnd: number;
+  readonly #keyLength: number;
+  readonly #valueEnd: number;
+  readonly #valueLength: number;
+
+  constructor(
+    offset: number,
+    timestamp: number,
+    headers: LogRecord['headers'],
+    bytes: Buffer,
+    keyEnd: number,
+    keyLength: number,
+    valueEnd: number,
+    valueLength: number,
+  ) {
+    this.offset = offset;
+    this.timestamp = timestamp;
+    this.headers = headers;
+    this.#bytes = bytes;
+    this.#keyEnd = keyEnd;
+    this.#keyLength = keyLength;
+    this.#valueEnd = valueEnd;
+    this.#valueLength = valueLength;
+  }
+
+  get key(): Buffer | null {
+    return viewOf(this.#bytes, this.#keyEnd, this.#keyLength);
+  }
+
+  get value(): Buffer | null {
+    return viewOf(this.#bytes, this.#valueEnd, this.#valueLength);
+  }
+
+  get size(): number {
+    return Math.max(0, this.#keyLength) + Math.max(0, this.#valueLength);
+  }
+}
+
+function viewOf(bytes: Buffer, end: number, length: number): Buffer | null {
+  return length === NULL_LENGTH ? null : bytes.subarray(end - length, end);
 }
 
 function readHeaders(cursor: Cursor): LogRecord['headers'] {
@@ -162,13 +215,17 @@ class Cursor {
     this.at = this.endOf(length);
   }
 
+  /** Steps over a field with its length before it. @returns the length, -1 for null */
+  field(): number {
+    const length = this.varint();
+    if (length !== NULL_LENGTH) this.at = this.endOf(length);
+    return length;
+  }
+
   /** A field with its length before it, null for length -1. */
   bytes(): Buffer | null {
-    const length = this.varint();
-    if (length === -1) return null;
-    const start = this.at;
-    this.at = this.endOf(length);
-    return this.#bytes.subarray(start, this.at);
+    const length = this.field();
+    return viewOf(this.#bytes, this.at, length);
   }
 
   /** A signed number of at most 32 bits. */

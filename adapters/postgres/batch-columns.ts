@@ -131,11 +131,14 @@ export function logTimestamp(delivery: Exclude<Delivery, { kind: 'tombstone' | '
   return timestamp >= PLAUSIBLE_FROM && timestamp < Date.now() + PLAUSIBLE_AHEAD ? timestamp : 0;
 }
 
-export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchColumns {
+type Part = Pick<Batch, 'slices'> & { deliveries: readonly Delivery[] };
+
+/** @param before how many deliveries with rows come before, where it is a part of a batch */
+export function toColumns(batch: Part, before = 0): BatchColumns {
   const result = emptyColumns(batch);
   const firstRetryAt = Date.now() + FIRST_RETRY_MS;
   const all = result.deliveries;
-  let ord = 0;
+  let ord = before;
   for (const delivery of batch.deliveries) {
     if (delivery.kind === 'tombstone') {
       result.tombstones[delivery.slice] = (result.tombstones[delivery.slice] ?? 0) + 1;
@@ -195,7 +198,7 @@ export function toColumns(batch: Pick<Batch, 'slices' | 'deliveries'>): BatchCol
   return result;
 }
 
-function emptyColumns({ slices, deliveries }: Pick<Batch, 'slices' | 'deliveries'>): BatchColumns {
+function emptyColumns({ slices, deliveries }: Part): BatchColumns {
   const staged = () => ({ ord: [], createdAt: [], updatedAt: [], metadata: [] });
   const person = () => ({ firstName: [], lastName: [], email: [], phone: [], company: [], title: [], leadId: [] });
   let former: ReadonlyArray<bigint | null> | null = null;

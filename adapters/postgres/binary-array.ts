@@ -4,11 +4,15 @@
  * arrayfuncs.c, array_recv). Neither side has to quote, search for what needs quoting, or parse.
  */
 import { randomFillSync } from 'node:crypto';
+import { giveBuffer, takeBuffer } from './buffer-pool.ts';
 
 /** Of pg_type; they are the same in every server. */
 const OID = { int8: 20, int4: 23, text: 25, date: 1082, timestamptz: 1184, uuid: 2950, jsonb: 3802 } as const;
 
 const LENGTH_BYTES = 4;
+/** Dimensions, whether there are nulls, type; then, where there are values, how many and the lower bound. */
+const HEADER_BYTES = 20;
+const EMPTY_BYTES = 12;
 const NULL_LENGTH = -1;
 const JSONB_VERSION = 1;
 const TWO_TO_32 = 2 ** 32;
@@ -18,36 +22,70 @@ const EPOCH_DAYS = EPOCH_MS / 86_400_000;
 /** Below this many characters a loop beats a call into the engine's own encoder. */
 const SHORT_TEXT = 20;
 const MOST_BYTES_PER_CHARACTER = 3;
-/** What a column of ordinary size needs; more is given back after use. */
-const SCRATCH_BYTES = 1_048_576;
 
-let scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
+/** Where values are written to: the bytes of the array at hand. */
+let scratch: Buffer = Buffer.alloc(0);
 let length = 0;
 
-function begin(oid: number, values: number): void {
-  length = 0;
-  word(values === 0 ? 0 : 1);
-  word(0); // a hint that there are nulls, which PostgreSQL finds out by itself
-  word(oid);
-  if (values > 0) {
-    word(values);
-    word(1);
+const RELEASED = Buffer.alloc(0);
+
+/** An array that comes together piece by piece. */
+export class BinaryArray<Value> {
+  readonly #type: ValueType<Value>;
+  #bytes = takeBuffer(HEADER_BYTES);
+  #length = HEADER_BYTES;
+  #count = 0;
+
+  constructor(type: ValueType<Value>) {
+    this.#type = type;
+  }
+
+  add(values: ReadonlyArray<Value | null>): this {
+    scratch = this.#bytes;
+    length = this.#length;
+    this.#type.write(values);
+    this.#bytes = scratch;
+    this.#length = length;
+    this.#count += values.length;
+    return this;
+  }
+
+  /** @returns the array as a view that is good until `release` */
+  end(): Buffer {
+    const bytes = this.#bytes;
+    bytes.writeInt32BE(this.#count === 0 ? 0 : 1, 0);
+    bytes.writeInt32BE(0, 4); // a hint that there are nulls, which PostgreSQL finds out by itself
+    bytes.writeInt32BE(this.#type.oid, 8);
+    bytes.writeInt32BE(this.#count, 12);
+    bytes.writeInt32BE(1, 16);
+    return bytes.subarray(0, this.#count === 0 ? EMPTY_BYTES : this.#length);
+  }
+
+  /** The array was sent, and may be written over. */
+  release(): void {
+    if (this.#bytes !== RELEASED) giveBuffer(this.#bytes);
+    this.#bytes = RELEASED;
   }
 }
 
-/** A copy, since the scratch space serves the next column. */
-function end(): Buffer {
-  const array = Buffer.from(scratch.subarray(0, length));
-  if (scratch.length > SCRATCH_BYTES) {
-    scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
-  }
-  return array;
+/** How values of a type are written. */
+export interface ValueType<Value> {
+  oid: number;
+  write(values: ReadonlyArray<Value | null>): void;
+}
+
+function whole<Value>(type: ValueType<Value>, values: ReadonlyArray<Value | null>): Buffer {
+  const array = new BinaryArray(type).add(values);
+  const bytes = Buffer.from(array.end());
+  array.release();
+  return bytes;
 }
 
 function reserve(bytes: number): void {
   if (length + bytes > scratch.length) {
-    const larger = Buffer.allocUnsafe(Math.max(scratch.length * 2, length + bytes));
+    const larger = takeBuffer(Math.max(scratch.length * 2, length + bytes));
     scratch.copy(larger, 0, 0, length);
+    giveBuffer(scratch);
     scratch = larger;
   }
 }
@@ -101,87 +139,91 @@ function shortAscii(text: string): boolean {
   return true;
 }
 
-function texts(oid: number, version: number | null, values: ReadonlyArray<string | null>): Buffer {
-  begin(oid, values.length);
-  for (const value of values) {
-    if (value === null) {
-      reserve(LENGTH_BYTES);
-      word(NULL_LENGTH);
-    } else {
-      reserve(LENGTH_BYTES + 1 + value.length * MOST_BYTES_PER_CHARACTER);
-      text(value, version);
-    }
-  }
-  return end();
+function texts(oid: number, version: number | null): ValueType<string> {
+  return {
+    oid,
+    write(values) {
+      for (const value of values) {
+        if (value === null) {
+          reserve(LENGTH_BYTES);
+          word(NULL_LENGTH);
+        } else {
+          reserve(LENGTH_BYTES + 1 + value.length * MOST_BYTES_PER_CHARACTER);
+          text(value, version);
+        }
+      }
+    },
+  };
 }
 
-export const textArray = (values: ReadonlyArray<string | null>): Buffer => texts(OID.text, null, values);
-
-/** @param values texts of JSON */
-export const jsonbArray = (values: ReadonlyArray<string | null>): Buffer => texts(OID.jsonb, JSONB_VERSION, values);
-
-function fixedArray<Value>(
-  oid: number,
-  bytes: number,
-  values: ReadonlyArray<Value | null>,
-  write: (value: Value) => void,
-): Buffer {
-  begin(oid, values.length);
-  reserve(values.length * (LENGTH_BYTES + bytes));
-  for (const value of values) {
-    if (value === null) {
-      word(NULL_LENGTH);
-    } else {
-      word(bytes);
-      write(value);
-    }
-  }
-  return end();
+function fixed<Value>(oid: number, bytes: number, write: (value: Value) => void): ValueType<Value> {
+  return {
+    oid,
+    write(values) {
+      reserve(values.length * (LENGTH_BYTES + bytes));
+      for (const value of values) {
+        if (value === null) {
+          word(NULL_LENGTH);
+        } else {
+          word(bytes);
+          write(value);
+        }
+      }
+    },
+  };
 }
 
-export const int4Array = (values: ReadonlyArray<number | null>): Buffer => fixedArray(OID.int4, 4, values, word);
+export const TEXT = texts(OID.text, null);
 
-/** @param values safe integers, or bigints of 64 bits */
-export const int8Array = (values: ReadonlyArray<number | bigint | null>): Buffer =>
-  fixedArray(OID.int8, 8, values, (value) => {
-    if (typeof value === 'number') {
-      twoWords(value);
-    } else {
-      length = scratch.writeBigInt64BE(value, length);
-    }
-  });
+/** Of texts of JSON. */
+export const JSONB = texts(OID.jsonb, JSONB_VERSION);
 
-/** @param values epoch milliseconds */
-export const timestampArray = (values: ReadonlyArray<number | null>): Buffer =>
-  fixedArray(OID.timestamptz, 8, values, (value) => {
-    // Microseconds of far-off years are beyond 2^53: the words are computed apart.
-    const milliseconds = value - EPOCH_MS;
-    const high = Math.floor(milliseconds / TWO_TO_32);
-    const low = (milliseconds - high * TWO_TO_32) * 1000;
-    const carry = Math.floor(low / TWO_TO_32);
-    word(high * 1000 + carry);
-    word(low - carry * TWO_TO_32);
-  });
+export const INT4 = fixed<number>(OID.int4, 4, word);
 
-/** @param values days since 1970-01-01 */
-export const dateArray = (values: ReadonlyArray<number | null>): Buffer =>
-  fixedArray(OID.date, 4, values, (value) => word(value - EPOCH_DAYS));
+/** Of safe integers, or bigints of 64 bits. */
+export const INT8 = fixed<number | bigint>(OID.int8, 8, (value) => {
+  if (typeof value === 'number') {
+    twoWords(value);
+  } else {
+    length = scratch.writeBigInt64BE(value, length);
+  }
+});
+
+/** Of epoch milliseconds. */
+export const TIMESTAMP = fixed<number>(OID.timestamptz, 8, (value) => {
+  // Microseconds of far-off years are beyond 2^53: the words are computed apart.
+  const milliseconds = value - EPOCH_MS;
+  const high = Math.floor(milliseconds / TWO_TO_32);
+  const low = (milliseconds - high * TWO_TO_32) * 1000;
+  const carry = Math.floor(low / TWO_TO_32);
+  word(high * 1000 + carry);
+  word(low - carry * TWO_TO_32);
+});
+
+/** Of days since 1970-01-01. */
+export const DATE = fixed<number>(OID.date, 4, (value) => word(value - EPOCH_DAYS));
+
+export const textArray = (values: ReadonlyArray<string | null>): Buffer => whole(TEXT, values);
+export const int4Array = (values: ReadonlyArray<number | null>): Buffer => whole(INT4, values);
+export const int8Array = (values: ReadonlyArray<number | bigint | null>): Buffer => whole(INT8, values);
+export const timestampArray = (values: ReadonlyArray<number | null>): Buffer => whole(TIMESTAMP, values);
 
 const UUID_BYTES = 16;
 const VERSION_AT = 6;
 const VARIANT_AT = 8;
 
-/** So many random UUIDs (RFC 9562, version 4). */
-export function newUuidArray(count: number): Buffer {
-  const random = randomFillSync(Buffer.allocUnsafe(count * UUID_BYTES));
-  begin(OID.uuid, count);
-  reserve(count * (LENGTH_BYTES + UUID_BYTES));
-  for (let at = 0; at < random.length; at += UUID_BYTES) {
-    word(UUID_BYTES);
-    random.copy(scratch, length, at, at + UUID_BYTES);
-    scratch[length + VERSION_AT] = ((scratch[length + VERSION_AT] as number) & 0x0f) | 0x40;
-    scratch[length + VARIANT_AT] = ((scratch[length + VARIANT_AT] as number) & 0x3f) | 0x80;
-    length += UUID_BYTES;
-  }
-  return end();
-}
+/** Random UUIDs (RFC 9562, version 4), one for each value, whatever that is. */
+export const NEW_UUID: ValueType<unknown> = {
+  oid: OID.uuid,
+  write({ length: count }) {
+    const random = randomFillSync(Buffer.allocUnsafe(count * UUID_BYTES));
+    reserve(count * (LENGTH_BYTES + UUID_BYTES));
+    for (let at = 0; at < random.length; at += UUID_BYTES) {
+      word(UUID_BYTES);
+      random.copy(scratch, length, at, at + UUID_BYTES);
+      scratch[length + VERSION_AT] = ((scratch[length + VERSION_AT] as number) & 0x0f) | 0x40;
+      scratch[length + VARIANT_AT] = ((scratch[length + VARIANT_AT] as number) & 0x3f) | 0x80;
+      length += UUID_BYTES;
+    }
+  },
+};

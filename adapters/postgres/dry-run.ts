@@ -6,6 +6,7 @@ import { addFindings, type DryRunFindings, NO_FINDINGS } from '../../domain/dry-
 import { type BatchColumns, toColumns } from './batch-columns.ts';
 import { bigints, instants, ints } from './column-fragments.ts';
 import { stagedTimes } from './rewriting-steps.ts';
+import { rowsOf } from './rows.ts';
 import { COMPARED_DELIVERIES, SAME_CONTENT } from './staging-steps.ts';
 import { type StagingTable, tablesOf } from './staging-tables.ts';
 
@@ -70,7 +71,7 @@ async function compare(
     delivery AS MATERIALIZED (
       SELECT ${COMPARED_DELIVERIES.columns}, s.source_id, s.partition,
         row_number() OVER (PARTITION BY d.event_id ORDER BY d.ord) AS turn
-      FROM ${COMPARED_DELIVERIES.rows(batch)} d
+      FROM ${rowsOf(COMPARED_DELIVERIES.values(batch))} d
       JOIN slice s ON s.slice = d.slice
     ),
     judged AS (
@@ -90,7 +91,7 @@ async function compare(
           CASE WHEN s.organization_id IS DISTINCT FROM d.organization_id THEN 'organization_id' END,
           ${sql.join(differing, sql.fragment`, `)}
         ]::text[], NULL) AS columns
-      FROM ${staging.source(batch)} i
+      FROM ${rowsOf(staging.values(batch))} i
       JOIN delivery d ON d.ord = i.ord
       LEFT JOIN LATERAL (
         SELECT known.* FROM analytics.crm_event_ledger known WHERE known.event_id = d.event_id OFFSET 0

@@ -9,26 +9,18 @@
  *   logged     rows of the log
  */
 import { sql } from 'slonik';
-import type { BatchResult } from '../../activities/ports.ts';
-import type { CRMEventType } from '../../domain/events.ts';
-import type { BatchColumns } from './batch-columns.ts';
-import { countByType } from './event-counts.ts';
+import type { FreshBatch } from './fresh-batch.ts';
 import type { Writing } from './readings.ts';
-import { fillStep, tablesOf } from './staging-tables.ts';
+import { fillStep } from './staging-tables.ts';
 
-/** Whether a batch could be all new. */
-export const mayBeNew = ({ deliveries }: BatchColumns): boolean =>
-  deliveries.status.every((status) => status === 'stage');
-
-export function newSteps(columns: BatchColumns, runId: string): Writing {
-  const tables = tablesOf(columns);
+export function newSteps({ rows, staged: tables }: FreshBatch, runId: string): Writing {
   const fill = {
     runId,
     id: sql.fragment`d.id`,
     from: sql.fragment`CROSS JOIN ledgered JOIN delivery d ON d.ord = i.ord`,
     onConflict: sql.fragment``,
   };
-  const staged = tables.map(({ name }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([name])})`);
+  const staged = tables.map(({ table }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([table.name])})`);
   return {
     steps: [
       sql.fragment`
@@ -43,7 +35,7 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
           RETURNING source_id, partition, "offset"
         ),
         ledgered AS MATERIALIZED (SELECT count(*) FROM won)`,
-      ...tables.map((table) => fillStep(table, columns, fill)),
+      ...tables.map(({ table, source }) => fillStep(table, source, fill)),
       sql.fragment`
         logged AS (
           INSERT INTO analytics.crm_events_log (
@@ -64,17 +56,12 @@ export function newSteps(columns: BatchColumns, runId: string): Writing {
         AND w."offset" >= s.from_offset AND w."offset" < s.next_offset
       GROUP BY s.slice`,
     balanced: sql.fragment`analytics.crm_assert_new(
-      ${columns.deliveries.ord.length}, (SELECT COALESCE(sum(events), 0)::bigint FROM counted),
+      ${rows}, (SELECT COALESCE(sum(events), 0)::bigint FROM counted),
       ${sql.join([sql.fragment`0`, ...staged], PLUS)}, (SELECT count(*) FROM logged)
     )`,
     retries: sql.fragment`'[]'::jsonb`,
     changed: sql.fragment`0`,
   };
-}
-
-/** What became of the events of each type, since the statement does not say: it was all or nothing. */
-export function newEvents({ deliveries }: BatchColumns): BatchResult['events'] {
-  return countByType(deliveries.eventType as CRMEventType[], 'processed');
 }
 
 const PLUS = sql.fragment` + `;

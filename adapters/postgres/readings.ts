@@ -5,14 +5,15 @@
 import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { type Batch, type BatchSlice, WriteError } from '../../activities/ports.ts';
-import type { BatchColumns } from './batch-columns.ts';
+import type { BatchColumns, ParkedColumns } from './batch-columns.ts';
 import { bigints, ints } from './column-fragments.ts';
+import type { FreshBatch } from './fresh-batch.ts';
 import { newSteps } from './new-steps.ts';
 import { CORRECTED_STEP, type Rewriting, rewritingSteps } from './rewriting-steps.ts';
+import { rowsOf } from './rows.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import {
   COMPARED_DELIVERIES,
-  type DeliveryRows,
   EVERY_DELIVERY,
   loggedStep,
   PLAIN_DELIVERIES,
@@ -20,14 +21,20 @@ import {
   WHAT_CHANGED,
 } from './staging-steps.ts';
 
-export interface Reading {
+export interface Reading extends Pick<BatchColumns, 'tombstones'> {
+  /** null: nothing is left in Kafka. */
+  parked: ParkedColumns | null;
+  /** How many deliveries get rows. */
+  rows: number;
   /** Steps between the fence and the deliveries. */
   claim: FragmentSqlToken;
-  deliveries: DeliveryRows;
+  deliveries: FragmentSqlToken;
+  /** What the steps read of these as `d`. */
+  columns: FragmentSqlToken;
   /** What the steps know of a delivery from before: columns of `delivery`. */
   known: FragmentSqlToken;
   knownJoin: FragmentSqlToken;
-  writing(columns: BatchColumns): Writing;
+  writing: Writing;
 }
 
 /** The steps from `delivery` on, and what the statement asks of them. */
@@ -46,11 +53,13 @@ const NONE = sql.fragment`0`;
 const NO_RETRIES = sql.fragment`'[]'::jsonb`;
 
 /** The quickest way, for a batch whose events are all new. */
-export function newReading({ runId, mode }: Batch): Reading {
+export function newReading({ runId }: Batch, fresh: FreshBatch): Reading {
+  const { rows, deliveries, tombstones, parked } = fresh;
   return {
-    ...firstReading({ runId, mode }),
-    deliveries: PLAIN_DELIVERIES,
-    writing: (columns) => newSteps(columns, runId),
+    ...{ rows, deliveries, tombstones, parked },
+    ...NOTHING_KNOWN,
+    columns: PLAIN_DELIVERIES.columns,
+    writing: newSteps(fresh, runId),
   };
 }
 
@@ -65,30 +74,51 @@ export function isNotNew(error: unknown): boolean {
  * That a delivery has its row in the log or has failed before takes a seek or a second reader, so the batch is first
  * written as if none had: looking for a conflict costs each row of the log a speculative insertion.
  */
-export function firstReading({ runId, mode }: Pick<Batch, 'runId' | 'mode'>): Reading {
+export function firstReading({ runId, mode }: Batch, columns: BatchColumns): Reading {
   return {
-    claim: sql.fragment`
-      first_read AS MATERIALIZED (
-        SELECT analytics.crm_assert_first_read((
-          SELECT count(*)
-          FROM slice s
-          JOIN analytics.crm_failed_events f ON f.source_id = s.source_id AND f.partition = s.partition
-            AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
-        )) AS held
-        FROM fenced
-      )`,
-    deliveries: COMPARED_DELIVERIES,
-    known: sql.fragment`NULL::bigint AS failed_id`,
-    knownJoin: sql.fragment`CROSS JOIN first_read`,
-    writing: (columns) => ingesting(columns, runId, loggedStep(runId, loggedBy(mode), sql.fragment``), []),
+    ...compared(columns),
+    ...NOTHING_KNOWN,
+    writing: ingesting(columns, runId, loggedStep(runId, loggedBy(mode), sql.fragment``), []),
+  };
+}
+
+const NOTHING_KNOWN = {
+  claim: sql.fragment`
+    first_read AS MATERIALIZED (
+      SELECT analytics.crm_assert_first_read((
+        SELECT count(*)
+        FROM slice s
+        JOIN analytics.crm_failed_events f ON f.source_id = s.source_id AND f.partition = s.partition
+          AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
+      )) AS held
+      FROM fenced
+    )`,
+  known: sql.fragment`NULL::bigint AS failed_id`,
+  knownJoin: sql.fragment`CROSS JOIN first_read`,
+};
+
+/** What is read of columns whose contents are compared with the ledger's. */
+function compared(columns: BatchColumns): Pick<Reading, 'rows' | 'deliveries' | 'columns' | 'tombstones' | 'parked'> {
+  const { deliveries, tombstones, parked } = columns;
+  return {
+    rows: deliveries.ord.length,
+    deliveries: rowsOf(COMPARED_DELIVERIES.values(columns)),
+    columns: COMPARED_DELIVERIES.columns,
+    tombstones,
+    parked,
   };
 }
 
 /** What is logged already stays as it is, but for what failed then: that follows the outcome of this reading. */
-export async function repeatedReading(connection: DatabasePoolConnection, batch: Batch): Promise<Reading> {
+export async function repeatedReading(
+  connection: DatabasePoolConnection,
+  batch: Batch,
+  columns: BatchColumns,
+): Promise<Reading> {
   const { runId, mode } = batch;
   const logged = await failedBefore(connection, batch.slices);
   return {
+    ...compared(columns),
     claim: sql.fragment`
       claimed AS MATERIALIZED (
         SELECT f.failed_id, f.status AS was, f.event_timestamp AS logged_at, s.slice, f."offset"
@@ -98,13 +128,11 @@ export async function repeatedReading(connection: DatabasePoolConnection, batch:
           AND f."offset" >= s.from_offset AND f."offset" < s.next_offset
         FOR UPDATE OF f
       )`,
-    deliveries: COMPARED_DELIVERIES,
     known: sql.fragment`c.failed_id`,
     knownJoin: sql.fragment`LEFT JOIN claimed c ON c.slice = d.slice AND c."offset" = d."offset"`,
-    writing: (columns) =>
-      ingesting(columns, runId, loggedStep(runId, loggedBy(mode), NOW_PROCESSED), [
-        settlingSteps({ runId, cause: 'reread', redriveId: null, logged }),
-      ]),
+    writing: ingesting(columns, runId, loggedStep(runId, loggedBy(mode), NOW_PROCESSED), [
+      settlingSteps({ runId, cause: 'reread', redriveId: null, logged }),
+    ]),
   };
 }
 
@@ -117,19 +145,19 @@ export function isKnown(error: unknown): boolean {
 }
 
 /** Writes rows of known ids again. What fails, what is new and the log are let be. */
-export function rewriting({ runId }: Batch, how: Rewriting): Reading {
+export function rewriting({ runId }: Batch, columns: BatchColumns, how: Rewriting): Reading {
   return {
+    ...compared(columns),
     claim: CORRECTED_STEP,
-    deliveries: COMPARED_DELIVERIES,
     known: sql.fragment`NULL::bigint AS failed_id, c.slice IS NOT NULL AS corrected`,
     knownJoin: sql.fragment`LEFT JOIN corrected c ON c.slice = d.slice AND c."offset" = d."offset"`,
-    writing: (columns) => ({
+    writing: {
       steps: rewritingSteps(columns, runId, how),
       counted: COUNTED_OUTCOMES,
       balanced: balancedOutcomes(NONE, NONE, NONE),
       retries: NO_RETRIES,
       changed: sql.fragment`COALESCE((SELECT c.rows FROM changed c WHERE c.slice = s.slice), 0)`,
-    }),
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import { type CommonQueryMethods, type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { BatchColumns } from './batch-columns.ts';
 import { instants, texts } from './column-fragments.ts';
+import { rowsOf } from './rows.ts';
 import { SAME_CONTENT } from './staging-steps.ts';
 import { fillStep, type StagingTable, tablesOf } from './staging-tables.ts';
 
@@ -98,7 +99,7 @@ const loggedId = ({ deliveries }: BatchColumns) => sql.fragment`
 `;
 
 function restoreStep(table: StagingTable, batch: BatchColumns, runId: string): FragmentSqlToken {
-  return fillStep(table, batch, {
+  return fillStep(table, rowsOf(table.values(batch)), {
     runId,
     id: sql.fragment`COALESCE(log.id, d.id)`,
     from: sql.fragment`JOIN outcome d ON d.ord = i.ord AND d.again ${loggedId(batch)}`,
@@ -136,7 +137,7 @@ function overwriteSteps(
       )
     `,
     ...tables.map((table) =>
-      fillStep(table, batch, {
+      fillStep(table, rowsOf(table.values(batch)), {
         runId,
         id: sql.fragment`o.id`,
         // The join makes it wait for the old row to be gone.
@@ -161,7 +162,7 @@ function takeOutStep(
   return sql.fragment`
     ${oldName(name)} AS (
       DELETE FROM ${sql.identifier(['analytics', table])} s
-      USING outcome d, ${staging.source(batch)} i
+      USING outcome d, ${rowsOf(staging.values(batch))} i
       WHERE d.again AND i.ord = d.ord AND s.event_id = d.event_id AND s.event_timestamp = d.staged_at
         AND s.event_id = ANY (${ids}) AND s.event_timestamp = ANY (${instants(stagedAt)})
         AND (s.event_timestamp, s.organization_id, s.event_type, ${sql.join(stored, COMMA)}) IS DISTINCT FROM

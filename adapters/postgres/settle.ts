@@ -15,6 +15,7 @@ import { bigints, ints, texts } from './column-fragments.ts';
 import { createDataKeys, type DataKeys, type SealingKey } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { keptCorrection, sealRejected } from './kept-messages.ts';
+import { rowsOf } from './rows.ts';
 import { keptStep, RETRIES, rejectionStep, settlingSteps } from './settling-steps.ts';
 import { COMPARED_DELIVERIES, EVERY_DELIVERY, KEEP_AS_LOGGED, loggedStep, stagingSteps } from './staging-steps.ts';
 
@@ -91,7 +92,7 @@ function settleStatement({ runId, cause, suppression, redriveId, deliveries }: S
     ),
     delivery AS MATERIALIZED (
       SELECT ${COMPARED_DELIVERIES.columns}, c.failed_id, w.source_id, w.topic, w.incarnation, w.partition
-      FROM ${COMPARED_DELIVERIES.rows(columns)} d
+      FROM ${rowsOf(COMPARED_DELIVERIES.values(columns))} d
       JOIN wanted w ON w.ord = d.slice
       LEFT JOIN claimed c ON c.failed_id = w.failed_id
       WHERE w.failed_id IS NULL OR c.failed_id IS NOT NULL

@@ -14,7 +14,7 @@ import { fillStep, tablesOf } from './staging-tables.ts';
 
 /** The deliveries as rows, and what the steps read of these as `d`, beside where each came from. */
 export interface DeliveryRows {
-  rows(batch: BatchColumns): FragmentSqlToken;
+  values(batch: BatchColumns): Record<string, Column>;
   columns: FragmentSqlToken;
 }
 
@@ -34,7 +34,7 @@ function columnsOf({ deliveries: d }: BatchColumns): Record<string, Column> {
     entity: { type: 'int', values: d.entity },
     content_hash: { type: 'bigint', values: d.contentHash },
     schema_id: { type: 'int', values: d.schemaId },
-    id: { type: 'uuid', count: d.ord.length },
+    id: { type: 'uuid', values: d.ord },
     error: { type: 'text', values: d.error },
   };
 }
@@ -47,13 +47,13 @@ const DELIVERY_COLUMNS = sql.fragment`
 
 /** For steps that look nothing up. */
 export const PLAIN_DELIVERIES: DeliveryRows = {
-  rows: (batch) => rowsOf(columnsOf(batch)),
+  values: columnsOf,
   columns: DELIVERY_COLUMNS,
 };
 
 /** For steps that compare contents with the ledger's, which may be those of earlier releases. */
 export const COMPARED_DELIVERIES: DeliveryRows = {
-  rows: (batch) => rowsOf({ ...columnsOf(batch), former_hash: { type: 'bigint', values: batch.formerHashes() } }),
+  values: (batch) => ({ ...columnsOf(batch), former_hash: { type: 'bigint', values: batch.formerHashes() } }),
   columns: sql.fragment`${DELIVERY_COLUMNS}, d.former_hash`,
 };
 
@@ -109,7 +109,10 @@ export function stagingSteps(columns: BatchColumns, runId: string): StagingSteps
     onConflict: sql.fragment``,
   };
   return {
-    steps: [outcomeSteps(columns, runId), ...tables.map((table) => fillStep(table, columns, fill))],
+    steps: [
+      outcomeSteps(columns, runId),
+      ...tables.map((table) => fillStep(table, rowsOf(table.values(columns)), fill)),
+    ],
     staged: sql.fragment`${sql.join([sql.fragment`0`, ...counts], sql.fragment` + `)}`,
   };
 }

@@ -1,7 +1,7 @@
 /** The three staging tables: what the columns of each are filled with. What they have in common is in staging-steps.ts. */
 import { type FragmentSqlToken, sql } from 'slonik';
 import type { BatchColumns } from './batch-columns.ts';
-import { type Column, rowsOf } from './rows.ts';
+import type { Column } from './rows.ts';
 
 export interface StagingTable {
   /** Also the name of the step that fills it. */
@@ -13,8 +13,8 @@ export interface StagingTable {
   columns: readonly string[];
   /** How many rows the batch has for it. */
   rows(batch: BatchColumns): number;
-  /** Those rows, with the columns and `ord`, that of their delivery. */
-  source(batch: BatchColumns): FragmentSqlToken;
+  /** The columns of those rows, and `ord`, that of their delivery. */
+  values(batch: BatchColumns): Record<string, Column>;
 }
 
 type Staged = 'leads' | 'contacts' | 'opportunities';
@@ -32,12 +32,12 @@ function stagingTable<Name extends Staged>(
     entity,
     columns: Object.keys(mapping),
     rows: (batch) => batch[name].ord.length,
-    source: (batch) => {
+    values: (batch) => {
       const columns: Record<string, Column> = { ord: { type: 'int', values: batch[name].ord } };
       for (const [column, [type, key]] of Object.entries(mapping)) {
         columns[column] = { type, values: batch[name][key] } as Column;
       }
-      return rowsOf(columns);
+      return columns;
     },
   };
 }
@@ -100,12 +100,13 @@ export function tablesOf(batch: BatchColumns): StagingTable[] {
 
 /**
  * Fills a table.
+ * @param source its rows, with what `values` names
  * @param id of the row, over the steps that `from` joins
  * @param from joins a step `d` with the columns of a delivery
  */
 export function fillStep(
   staging: StagingTable,
-  batch: BatchColumns,
+  source: FragmentSqlToken,
   {
     runId,
     id,
@@ -128,7 +129,7 @@ export function fillStep(
         id, event_id, organization_id, event_timestamp, event_type, ingestion_id, ${names}
       )
       SELECT ${id}, d.event_id, d.organization_id, d.event_timestamp, d.event_type, ${runId}::uuid, ${values}
-      FROM ${staging.source(batch)} i
+      FROM ${source} i
       ${from}
       ${onConflict}
       RETURNING event_id

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabasePool, DatabasePoolConnection } from 'slonik';
-import type { Batch, ClaimedRange, Delivery, LaneStore, Store } from '../../activities/ports.ts';
-import type { Entity } from '../../domain/events.ts';
-import { logTimestamp } from './batch-columns.ts';
+import type { Batch, ClaimedRange, LaneStore, Store } from '../../activities/ports.ts';
 import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { createFailedEvents } from './failed-events.ts';
-import { createPartitionKeeper, dayOf, type PartitionInterval, type PartitionKeeper } from './partitions.ts';
+import { encodeBatch, encoded } from './fresh-batch.ts';
+import { neededPartitions } from './needed-partitions.ts';
+import { createPartitionKeeper, type PartitionInterval, type PartitionKeeper } from './partitions.ts';
 import { createPositions, moveLeases } from './positions.ts';
 import { createRedrives } from './redrives.ts';
 import { createRuns } from './runs.ts';
@@ -37,6 +37,7 @@ export function createStore(pool: DatabasePool, options: StoreOptions): Store {
   const { openLanePool, dataKeys = createDataKeys(null) } = options;
   return {
     openLane: (held = []) => openLane({ openLanePool, dataKeys }, keeper, held),
+    encode: encodeBatch,
     positions: createPositions(pool),
     runs: createRuns(pool),
     failed: answeredWithin(STATEMENT_MS, createFailedEvents(pool, dataKeys)),
@@ -73,7 +74,7 @@ async function openLane(
   }
   const writeKept = createBatchWriter(connection, dataKeys);
   const write = async (batch: Batch) => {
-    await keeper.ensure(connection, neededPartitions(batch.deliveries));
+    await keeper.ensure(connection, encoded(batch)?.partitions ?? neededPartitions(batch.deliveries));
     return writeKept(batch);
   };
   const positions = createPositions(connection);
@@ -129,25 +130,4 @@ async function holdConnection(openPool: StoreOptions['openLanePool']) {
     release().catch(() => {});
     throw error;
   }
-}
-
-function neededPartitions(deliveries: readonly Delivery[]): Map<Entity | 'log', Set<number>> {
-  const log = new Set<number>();
-  const staged = { lead: new Set<number>(), contact: new Set<number>(), opportunity: new Set<number>() };
-  for (const delivery of deliveries) {
-    if (delivery.kind === 'tombstone' || delivery.kind === 'parked') {
-      continue;
-    }
-    const time = logTimestamp(delivery);
-    if (time > 0) {
-      log.add(dayOf(time));
-    }
-    if (delivery.kind === 'stage') {
-      staged[delivery.event.entity].add(dayOf(delivery.event.eventTimestamp));
-    }
-  }
-  return new Map<Entity | 'log', Set<number>>([
-    ...(Object.entries(staged) as Array<[Entity, Set<number>]>),
-    ['log', log],
-  ]);
 }

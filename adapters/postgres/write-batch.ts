@@ -18,14 +18,14 @@ import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik'
 import { z } from 'zod';
 import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
-import { type BatchColumns, toColumns } from './batch-columns.ts';
+import { type ParkedColumns, toColumns } from './batch-columns.ts';
 import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
+import { encoded, type FreshBatch, freshBatch, mayBeNew } from './fresh-batch.ts';
 import { sealRejected } from './kept-messages.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
-import { mayBeNew, newEvents } from './new-steps.ts';
 import { createStatementNames, type StatementNames } from './prepared.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
@@ -89,7 +89,8 @@ interface WriterDeps {
   named: StatementNames;
 }
 
-const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.length;
+/** Without a look at the deliveries, which may have to be made for that. */
+const isMost = (count: number, { slices }: Batch) => count * 2 > slices.reduce((sum, { records }) => sum + records, 0);
 
 /**
  * Writes a batch in one statement; in another one when it was not what it was taken for.
@@ -100,11 +101,32 @@ const isMost = (count: number, { deliveries }: Batch) => count * 2 > deliveries.
  * @throws WriteError when PostgreSQL refuses
  */
 async function writeBatch(
-  { connection, dataKeys, named }: WriterDeps,
+  deps: WriterDeps,
   batch: Batch,
   known: KnownCounts | null,
   allNew: boolean,
 ): Promise<BatchResult> {
+  const ready = allNew ? encoded(batch) : undefined;
+  if (ready === undefined) {
+    return writeColumns(deps, batch, known, allNew);
+  }
+  try {
+    return await writeNew(deps, batch, ready.fresh, known);
+  } catch (error) {
+    if (!isNotNew(error) && !isKnown(error)) {
+      throw error;
+    }
+    return writeColumns(deps, batch, known, false);
+  }
+}
+
+async function writeColumns(
+  deps: WriterDeps,
+  batch: Batch,
+  known: KnownCounts | null,
+  allNew: boolean,
+): Promise<BatchResult> {
+  const { connection, dataKeys } = deps;
   const columns = toColumns(batch);
   if (columns.rejected.ord.length > 0) {
     sealRejected(
@@ -113,43 +135,55 @@ async function writeBatch(
       await dataKeys.forSealing(connection),
     );
   }
-  const isSmall = batch.deliveries.length < SHARED_FROM;
-  const write = (reading: Reading) => {
-    const statement = batchStatement(batch, columns, reading, known);
-    return guarded(() => connection.one(isSmall ? named(statement) : statement));
-  };
+  const write = (reading: Reading) => send(deps, batch, reading, known);
   switch (batch.mode) {
     case 'restore':
-      return write(rewriting(batch, { mode: 'restore' }));
+      return write(rewriting(batch, columns, { mode: 'restore' }));
     case 'overwrite': {
       const stagedAt = await guarded(() => stagedTimes(connection, columns));
-      return write(rewriting(batch, { mode: 'overwrite', stagedAt }));
+      return write(rewriting(batch, columns, { mode: 'overwrite', stagedAt }));
     }
     default:
       try {
-        return await (allNew && mayBeNew(columns) ? writeNew(write, batch, columns) : write(firstReading(batch)));
+        if (allNew && mayBeNew(columns)) {
+          try {
+            return await writeNew(deps, batch, freshBatch(columns), known);
+          } catch (error) {
+            if (!isNotNew(error)) {
+              throw error;
+            }
+          }
+        }
+        return await write(firstReading(batch, columns));
       } catch (error) {
         if (!isKnown(error)) {
           throw error;
         }
-        return write(await guarded(() => repeatedReading(connection, batch)));
+        return write(await guarded(() => repeatedReading(connection, batch, columns)));
       }
   }
 }
 
 async function writeNew(
-  write: (reading: Reading) => Promise<BatchResult>,
+  deps: WriterDeps,
   batch: Batch,
-  columns: BatchColumns,
+  fresh: FreshBatch,
+  known: KnownCounts | null,
 ): Promise<BatchResult> {
-  try {
-    return { ...(await write(newReading(batch))), events: newEvents(columns) };
-  } catch (error) {
-    if (!isNotNew(error)) {
-      throw error;
-    }
-    return write(firstReading(batch));
-  }
+  const result = await send(deps, batch, newReading(batch, fresh), known);
+  // Not after a failure: what is sent by a connection that breaks may still be on its way.
+  fresh.release();
+  return { ...result, events: fresh.events };
+}
+
+function send(
+  { connection, named }: WriterDeps,
+  batch: Batch,
+  reading: Reading,
+  known: KnownCounts | null,
+): Promise<BatchResult> {
+  const statement = batchStatement(batch, reading, known);
+  return guarded(() => connection.one(reading.rows < SHARED_FROM ? named(statement) : statement));
 }
 
 /** @see BatchWriter.committed */
@@ -171,10 +205,9 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   return rows.length === slices.length ? { slices: [...rows], events: [], retries: [] } : null;
 }
 
-function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, known: KnownCounts | null) {
+function batchStatement(batch: Batch, reading: Reading, known: KnownCounts | null) {
   const { slices } = batch;
-  const { tombstones } = columns;
-  const writing = reading.writing(columns);
+  const { tombstones, parked, writing } = reading;
   const before = (count: 'skipped' | 'conflicts') =>
     known === null
       ? sql.fragment`0`
@@ -192,7 +225,7 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
         ${bigints(sliceColumn(slices, (s) => s.next))},
         ${bigints(sliceColumn(slices, (s) => s.records))},
         ${bigints(tombstones)},
-        ${bigints(parkedOf(columns, slices.length))},
+        ${bigints(parkedOf(parked, slices.length))},
         ${bigints(sliceColumn(slices, (s) => s.absent))},
         ${bigints(sliceColumn(slices, (s) => s.firstTimestamp))},
         ${bigints(sliceColumn(slices, (s) => s.last?.offset ?? null))},
@@ -221,13 +254,13 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
     ),
     ${reading.claim},
     delivery AS MATERIALIZED (
-      SELECT ${reading.deliveries.columns}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
+      SELECT ${reading.columns}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
-      CROSS JOIN ${reading.deliveries.rows(columns)} d
+      CROSS JOIN ${reading.deliveries} d
       JOIN slice s ON s.slice = d.slice
       ${reading.knownJoin}
     ),
-    ${sql.join([...writing.steps, ...parkedSteps(columns, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},
+    ${sql.join([...writing.steps, ...parkedSteps(parked, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},
     counted AS MATERIALIZED (${writing.counted}),
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
@@ -284,8 +317,8 @@ function batchStatement(batch: Batch, columns: BatchColumns, reading: Reading, k
 
 const COMMA = sql.fragment`, `;
 
-function parkedSteps({ parked }: BatchColumns, runId: string): FragmentSqlToken[] {
-  if (parked.slice.length === 0) {
+function parkedSteps(parked: ParkedColumns | null, runId: string): FragmentSqlToken[] {
+  if (parked === null || parked.slice.length === 0) {
     return [];
   }
   return [
@@ -309,9 +342,9 @@ function parkedSteps({ parked }: BatchColumns, runId: string): FragmentSqlToken[
 }
 
 /** Parked records of each slice. */
-function parkedOf({ parked }: BatchColumns, slices: number): number[] {
+function parkedOf(parked: ParkedColumns | null, slices: number): number[] {
   const counts = new Array<number>(slices).fill(0);
-  parked.slice.forEach((slice, index) => {
+  parked?.slice.forEach((slice, index) => {
     counts[slice - 1] = (counts[slice - 1] ?? 0) + (parked.records[index] ?? 0);
   });
   return counts;

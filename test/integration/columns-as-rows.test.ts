@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { sql } from 'slonik';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Column, rowsOf, SHARED_FROM } from '../../adapters/postgres/rows.ts';
+import { type Column, Rows, rowsOf, SHARED_FROM } from '../../adapters/postgres/rows.ts';
 import { createTestDatabase } from '../helpers/database.ts';
 
 const DAY_MS = 86_400_000;
@@ -12,9 +12,8 @@ beforeEach(async () => {
   database = await createTestDatabase();
 });
 
-const lengthOf = (column: Column) => (column.type === 'uuid' ? column.count : column.values.length);
 const rowsWith = (column: Column) =>
-  rowsOf({ ord: { type: 'int', values: Array.from({ length: lengthOf(column) }, (_, ord) => ord) }, u: column });
+  rowsOf({ ord: { type: 'int', values: column.values.map((_, ord) => ord) }, u: column });
 
 /** What PostgreSQL makes of a column, value by value as text. */
 const readBack = (column: Column): Promise<readonly unknown[]> =>
@@ -91,7 +90,7 @@ describe('columns as PostgreSQL reads them', () => {
     }));
 
   it('new UUIDs of version 4, no two alike', async () => {
-    const read = await readBack({ type: 'uuid', count: 1000 });
+    const read = await readBack({ type: 'uuid', values: new Array(1_000).fill(null) });
     expect(new Set(read).size).toBe(1000);
     for (const uuid of read) {
       expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -106,7 +105,7 @@ describe('columns as PostgreSQL reads them', () => {
   it('no values', async () => {
     const types = ['text', 'int', 'bigint', 'instant', 'jsonb', 'date', 'numeric'] as const;
     for (const type of types) expect(await readBack({ type, values: [] })).toEqual([]);
-    expect(await readBack({ type: 'uuid', count: 0 })).toEqual([]);
+    expect(await readBack({ type: 'uuid', values: [] })).toEqual([]);
   });
 
   it.each(['text', 'numeric'] as const)('a value of %s that many rows share', async (type) => {
@@ -116,6 +115,36 @@ describe('columns as PostgreSQL reads them', () => {
       expect((sent[0] as Buffer).length).toBeLessThan(SHARED_FROM);
       expect(await readBack({ type, values })).toEqual(values);
     }
+  });
+
+  it('the same rows piece by piece, also when the bytes before them are written over', () =>
+    holds(fc.array(nullable(fc.oneof(fc.constantFrom('a', 'b'), storable)), { maxLength: 6 }), async (pieces) => {
+      const all = pieces.flat();
+      const rows = new Rows();
+      rows.add({ ord: { type: 'int', values: [] }, u: { type: 'text', values: [] } });
+      let ord = 0;
+      for (const values of pieces) {
+        rows.add({ ord: { type: 'int', values: values.map(() => ord++) }, u: { type: 'text', values } });
+      }
+      const read = await database.pool.anyFirst(sql.unsafe`SELECT u FROM ${rows.end()} c ORDER BY ord`);
+      expect(read).toEqual(all);
+      rows.release();
+    }));
+
+  it.each([
+    ['never', ['a', 'a', 'a'], true],
+    ['in the end', ['a', 'a', 'b'], false],
+    ['at the beginning', ['b', 'a', 'a'], false],
+  ])('a value that all pieces share until it is another one: %s', async (_, each, isShared) => {
+    const pieces = each.map((value) => Array.from({ length: SHARED_FROM }, () => value));
+    const rows = new Rows();
+    let ord = 0;
+    for (const values of pieces) {
+      rows.add({ ord: { type: 'int', values: values.map(() => ord++) }, u: { type: 'text', values } });
+    }
+    const fragment = rows.end();
+    expect((fragment.values[1] as Buffer).length < SHARED_FROM).toBe(isShared);
+    expect(await database.pool.anyFirst(sql.unsafe`SELECT u FROM ${fragment} c ORDER BY ord`)).toEqual(pieces.flat());
   });
 
   it.each(['a"', 'a b', '', 'a1', 'A'])('no column by the name %j', (name) => {

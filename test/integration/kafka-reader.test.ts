@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { OffsetOutOfRangeError } from '../../activities/ports.ts';
 import type { KafkaClient } from '../../adapters/kafka/client.ts';
 import { kafkaTool } from '../../stack/index.ts';
+import { spelledOut } from '../unit/kafka/encode-batch.ts';
 import {
   ANY,
   from,
@@ -64,7 +65,7 @@ describe('a session', () => {
       { topic, key: null, value: Buffer.alloc(0), timestamp: timestamp + 1 },
     ]);
     const records = recordsOf(await readAll(openSession(newReader(client), [from(topic, 0, 3)])));
-    expect(records).toEqual([
+    expect(spelledOut(records)).toEqual([
       {
         offset: 0,
         timestamp,

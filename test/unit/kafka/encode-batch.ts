@@ -76,3 +76,7 @@ export const record = (offset: number): LogRecord => ({
   value: Buffer.from(String(offset)),
   headers: [],
 });
+
+/** Records with all that can be asked of them, to be compared. */
+export const spelledOut = (records: readonly LogRecord[]): LogRecord[] =>
+  records.map(({ offset, timestamp, key, value, headers }) => ({ offset, timestamp, key, value, headers }));

@@ -5,7 +5,7 @@ import { crc32c } from '../../../adapters/kafka/crc32c.ts';
 import { PartitionReader, type Room } from '../../../adapters/kafka/partition-reader.ts';
 import { RecordFormatError } from '../../../adapters/kafka/record-batch.ts';
 import { batchesFrom } from './arbitrary-batch.ts';
-import { encodeBatch, encodeMarker, record } from './encode-batch.ts';
+import { encodeBatch, encodeMarker, record, spelledOut } from './encode-batch.ts';
 
 const fetched = (recordSet: Buffer, lastStableOffset = 1_000) => ({
   topic: 't',
@@ -51,7 +51,7 @@ describe('a partition being read', () => {
           const expected = batches
             .flatMap(({ records }) => records)
             .filter(({ offset }) => offset >= from && offset < end);
-          expect(slices.flatMap(({ records }) => records)).toEqual(expected);
+          expect(spelledOut(slices.flatMap(({ records }) => records))).toEqual(expected);
           expect(slices.map((slice) => slice.from)).toEqual([from, ...slices.map(({ next }) => next)].slice(0, -1));
           expect(slices.at(-1)?.next ?? from).toBe(end);
           for (const slice of slices) {
