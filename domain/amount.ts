@@ -1,6 +1,7 @@
 /** Amounts are exact decimal text from the message to the column; nothing here makes a float of them. */
 import { AMOUNT } from './column-limits.ts';
 import type { DecimalText } from './events.ts';
+import { unitAt } from './text.ts';
 
 const MINUS = 45;
 const POINT = 46;
@@ -14,20 +15,20 @@ const NINE = 57;
  *   other than zero (PostgreSQL would round it without a word), or no number at all
  */
 export function toColumnAmount(text: DecimalText): DecimalText | null {
-  const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+  const start = unitAt(text, 0) === MINUS ? 1 : 0;
   let firstDigit = start;
-  while (text.charCodeAt(firstDigit) === ZERO) firstDigit++;
+  while (unitAt(text, firstDigit) === ZERO) firstDigit++;
   const point = digitsEnd(text, firstDigit);
   if (point === start || point - firstDigit > AMOUNT.digitsBeforePoint) return null;
   let end = point;
-  if (text.charCodeAt(point) === POINT) {
+  if (unitAt(text, point) === POINT) {
     end = digitsEnd(text, point + 1);
     if (end === point + 1) return null;
   }
   if (end !== text.length) return null;
   let lastDigit = end;
   while (lastDigit > point + 1 + AMOUNT.digitsAfterPoint) {
-    if (text.charCodeAt(--lastDigit) !== ZERO) return null;
+    if (unitAt(text, --lastDigit) !== ZERO) return null;
   }
   const whole = point === firstDigit ? '0' : text.slice(firstDigit, point);
   const decimals = text.slice(point + 1, lastDigit).padEnd(AMOUNT.digitsAfterPoint, '0');
@@ -38,6 +39,6 @@ export function toColumnAmount(text: DecimalText): DecimalText | null {
 /** Index after the run of decimal digits that begins at `from`. */
 function digitsEnd(text: string, from: number): number {
   let end = from;
-  for (let code = text.charCodeAt(end); code >= ZERO && code <= NINE; code = text.charCodeAt(end)) end++;
+  for (let code = unitAt(text, end); code >= ZERO && code <= NINE; code = unitAt(text, end)) end++;
   return end;
 }

@@ -1,4 +1,5 @@
 import type { StagedContact, StagedLead, StagedOpportunity } from './staging.ts';
+import { unitAt } from './text.ts';
 
 type Unhashed<T> = Omit<T, 'contentHash' | 'formerHash' | 'eventId' | 'metadata'>;
 
@@ -96,13 +97,13 @@ function text(value: string | null): void {
   let a = high;
   let b = low;
   for (let at = 0; at < paired; at += 2) {
-    const pair = value.charCodeAt(at) | (value.charCodeAt(at + 1) << 16);
+    const pair = unitAt(value, at) | (unitAt(value, at + 1) << 16);
     a = Math.imul(((a << 5) | (a >>> 27)) ^ pair, HIGH_FACTOR);
     b = Math.imul(((b << 13) | (b >>> 19)) ^ pair, LOW_FACTOR);
   }
   high = a;
   low = b;
-  if (paired < length) word(value.charCodeAt(paired));
+  if (paired < length) word(unitAt(value, paired));
 }
 
 /** @param value a safe integer */

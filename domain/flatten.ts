@@ -105,12 +105,18 @@ function opportunityColumns(event: WireEvent, opportunity: CRMOpportunity): Stag
   };
 }
 
+/** What all events of a source have in common is spelt out once. */
+let common = { source: null as string | null, version: null as string | null, json: '{' };
+
 /** Absent values are left out, so that readers of the JSON need not tell null from missing. */
 function metadataJson(metadata: Unchecked<EventMetadata> | null): string | null {
   if (metadata === null) return null;
-  return JSON.stringify({
-    source: metadata.source ?? undefined,
-    version: metadata.version ?? undefined,
-    correlationId: metadata.correlationId ?? undefined,
-  });
+  const { source, version, correlationId } = metadata;
+  if (source !== common.source || version !== common.version) {
+    const json = JSON.stringify({ source: source ?? undefined, version: version ?? undefined }).slice(0, -1);
+    common = { source, version, json };
+  }
+  const { json } = common;
+  if (correlationId === null) return `${json}}`;
+  return `${json}${json === '{' ? '' : ','}"correlationId":${JSON.stringify(correlationId)}}`;
 }

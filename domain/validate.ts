@@ -21,7 +21,7 @@ import type { FailureCode, Rejection } from './failures.ts';
 import { flatten } from './flatten.ts';
 import { type LateWindows, latePolicyOf } from './late-data.ts';
 import type { StagedEvent } from './staging.ts';
-import { codePoints, isLongerThan, isStorable } from './text.ts';
+import { codePoints, isLongerThan, isStorable, unitAt } from './text.ts';
 
 /** What is the same for all events of a topic in one batch. */
 export interface ValidationContext {
@@ -244,7 +244,7 @@ function checkCurrency(currency: string | null): Rejection | null {
 }
 
 function isLetter(text: string, index: number): boolean {
-  const lower = text.charCodeAt(index) | 0x20;
+  const lower = unitAt(text, index) | 0x20;
   return lower >= 97 && lower <= 122;
 }
 

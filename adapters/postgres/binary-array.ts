@@ -4,6 +4,7 @@
  * arrayfuncs.c, array_recv). Neither side has to quote, search for what needs quoting, or parse.
  */
 import { randomFillSync } from 'node:crypto';
+import { unitAt } from '../../domain/text.ts';
 import { giveBuffer, takeBuffer } from './buffer-pool.ts';
 
 /** Of pg_type; they are the same in every server. */
@@ -20,7 +21,7 @@ const TWO_TO_32 = 2 ** 32;
 const EPOCH_MS = Date.UTC(2000, 0, 1);
 const EPOCH_DAYS = EPOCH_MS / 86_400_000;
 /** Below this many characters a loop beats a call into the engine's own encoder. */
-const SHORT_TEXT = 20;
+const SHORT_TEXT = 32;
 const MOST_BYTES_PER_CHARACTER = 3;
 
 /** Where values are written to: the bytes of the array at hand. */
@@ -128,7 +129,7 @@ function text(text: string, version: number | null): void {
 function shortAscii(text: string): boolean {
   let at = length;
   for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
+    const code = unitAt(text, index);
     if (code > 0x7f) {
       return false;
     }

@@ -3,7 +3,7 @@ import type { Entity } from '../../domain/events.ts';
 import { logTimestamp } from './batch-columns.ts';
 import { dayOf } from './partitions.ts';
 
-/** The days that each table must have a partition for, as days since 1970-01-01. */
+/** The days that each table must have a partition for, by the epoch milliseconds of their beginnings. */
 export type NeededPartitions = Map<Entity | 'log', Set<number>>;
 
 export function createNeededPartitions() {
@@ -16,11 +16,13 @@ export function createNeededPartitions() {
           continue;
         }
         const time = logTimestamp(delivery);
+        const day = dayOf(time);
         if (time > 0) {
-          log.add(dayOf(time));
+          log.add(day);
         }
+        // A staged event is logged at its own time.
         if (delivery.kind === 'stage') {
-          staged[delivery.event.entity].add(dayOf(delivery.event.eventTimestamp));
+          staged[delivery.event.entity].add(day);
         }
       }
     },
