@@ -20,7 +20,7 @@ export function newSteps({ rows, staged: tables }: FreshBatch, runId: string): W
     from: sql.fragment`CROSS JOIN ledgered JOIN delivery d ON d.ord = i.ord`,
     onConflict: sql.fragment``,
   };
-  const staged = tables.map(({ table }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([table.name])})`);
+  const staged = tables.map(({ table: { name } }) => sql.fragment`(SELECT count(*) FROM ${sql.identifier([name])})`);
   return {
     steps: [
       sql.fragment`
