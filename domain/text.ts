@@ -4,7 +4,7 @@ const { charCodeAt, includes, isWellFormed } = String.prototype;
 
 /**
  * The UTF-16 unit at an index; NaN behind the end. The method is not looked up on each text: once the engine has seen
- * texts of many kinds (flat, sliced, known by name), it no longer remembers where it found it, and a unit costs ten times
+ * texts of many kinds (flat, sliced, known by name), it no longer remembers where it found it, and a unit costs five times
  * as much.
  */
 export const unitAt = (text: string, index: number): number => charCodeAt.call(text, index);
