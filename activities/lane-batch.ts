@@ -34,6 +34,7 @@ export async function makeLaneBatch(
   signal: AbortSignal,
 ): Promise<LaneBatch> {
   const { store, decoder, quotas, options, gate, rangeOf, patiently } = deps;
+  const parks = mode === 'ingest' || mode === 'missing';
 
   function begin() {
     const now = Date.now();
@@ -65,7 +66,7 @@ export async function makeLaneBatch(
     if (only !== null) {
       leaveOut(part, only);
     }
-    if (mode === 'ingest' || mode === 'missing') {
+    if (parks) {
       gate.judge(part);
     }
     if (making.encoder?.add(part.deliveries) === false) {
@@ -78,7 +79,7 @@ export async function makeLaneBatch(
   }
 
   const { batch } = preparation;
-  if (mode === 'ingest' || mode === 'missing') {
+  if (parks) {
     await patiently(() => gate.announce(), signal);
   }
   if (encoder !== null) {

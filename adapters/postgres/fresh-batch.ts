@@ -28,10 +28,6 @@ export interface FreshBatch {
   release(): void;
 }
 
-/** Whether a batch could be all new. */
-export const mayBeNew = ({ deliveries }: BatchColumns): boolean =>
-  deliveries.status.every((status) => status === 'stage');
-
 /** @param slices how many the batch has */
 function createFreshBatch(slices: number) {
   const deliveries = new Rows();
@@ -72,8 +68,11 @@ function createFreshBatch(slices: number) {
   };
 }
 
-/** @param columns of a batch that may be all new */
-export function freshBatch(columns: BatchColumns): FreshBatch {
+/** @returns null when the batch can't be all new */
+export function freshBatch(columns: BatchColumns): FreshBatch | null {
+  if (!columns.deliveries.status.every((status) => status === 'stage')) {
+    return null;
+  }
   const fresh = createFreshBatch(columns.tombstones.length);
   fresh.add(columns);
   return fresh.end(columns.parked);

@@ -18,12 +18,12 @@ import { type DatabasePoolConnection, type FragmentSqlToken, sql } from 'slonik'
 import { z } from 'zod';
 import type { Batch, BatchResult, BatchSlice } from '../../activities/ports.ts';
 import { EVENT_TYPES } from '../../domain/events.ts';
-import { type ParkedColumns, toColumns } from './batch-columns.ts';
+import { type BatchColumns, type ParkedColumns, toColumns } from './batch-columns.ts';
 import { sliceCountsRow } from './chain-sums.ts';
 import { bigints, ints, texts } from './column-fragments.ts';
 import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
-import { encoded, type FreshBatch, freshBatch, mayBeNew } from './fresh-batch.ts';
+import { encoded, type FreshBatch, freshBatch } from './fresh-batch.ts';
 import { sealRejected } from './kept-messages.ts';
 import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
 import { createStatementNames, type StatementNames } from './prepared.ts';
@@ -106,27 +106,46 @@ async function writeBatch(
   known: KnownCounts | null,
   allNew: boolean,
 ): Promise<BatchResult> {
-  const ready = allNew ? encoded(batch) : undefined;
-  if (ready === undefined) {
-    return writeColumns(deps, batch, known, allNew);
-  }
-  try {
-    return await writeNew(deps, batch, ready.fresh, known);
-  } catch (error) {
-    if (!isNotNew(error) && !isKnown(error)) {
-      throw error;
+  const { connection } = deps;
+  const write = (reading: Reading) => send(deps, batch, reading, known);
+  const ready = allNew ? encoded(batch)?.fresh : undefined;
+  let made: BatchColumns | null = null;
+  const columns = async () => {
+    made ??= await sealedColumns(deps, batch);
+    return made;
+  };
+  switch (batch.mode) {
+    case 'restore':
+      return write(rewriting(batch, await columns(), { mode: 'restore' }));
+    case 'overwrite': {
+      const sealed = await columns();
+      const stagedAt = await guarded(() => stagedTimes(connection, sealed));
+      return write(rewriting(batch, sealed, { mode: 'overwrite', stagedAt }));
     }
-    return writeColumns(deps, batch, known, false);
+    default:
+      try {
+        const fresh = ready ?? (allNew ? freshBatch(await columns()) : null);
+        if (fresh !== null) {
+          try {
+            return await writeNew(deps, batch, fresh, known);
+          } catch (error) {
+            if (!isNotNew(error)) {
+              throw error;
+            }
+          }
+        }
+        return await write(firstReading(batch, await columns()));
+      } catch (error) {
+        if (!isKnown(error)) {
+          throw error;
+        }
+        const sealed = await columns();
+        return write(await guarded(() => repeatedReading(connection, batch, sealed)));
+      }
   }
 }
 
-async function writeColumns(
-  deps: WriterDeps,
-  batch: Batch,
-  known: KnownCounts | null,
-  allNew: boolean,
-): Promise<BatchResult> {
-  const { connection, dataKeys } = deps;
+async function sealedColumns({ connection, dataKeys }: WriterDeps, batch: Batch): Promise<BatchColumns> {
   const columns = toColumns(batch);
   if (columns.rejected.ord.length > 0) {
     sealRejected(
@@ -135,33 +154,7 @@ async function writeColumns(
       await dataKeys.forSealing(connection),
     );
   }
-  const write = (reading: Reading) => send(deps, batch, reading, known);
-  switch (batch.mode) {
-    case 'restore':
-      return write(rewriting(batch, columns, { mode: 'restore' }));
-    case 'overwrite': {
-      const stagedAt = await guarded(() => stagedTimes(connection, columns));
-      return write(rewriting(batch, columns, { mode: 'overwrite', stagedAt }));
-    }
-    default:
-      try {
-        if (allNew && mayBeNew(columns)) {
-          try {
-            return await writeNew(deps, batch, freshBatch(columns), known);
-          } catch (error) {
-            if (!isNotNew(error)) {
-              throw error;
-            }
-          }
-        }
-        return await write(firstReading(batch, columns));
-      } catch (error) {
-        if (!isKnown(error)) {
-          throw error;
-        }
-        return write(await guarded(() => repeatedReading(connection, batch, columns)));
-      }
-  }
+  return columns;
 }
 
 async function writeNew(

@@ -2,29 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contentHash } from '../../../domain/content-hash.ts';
 import type { StagedEvent, StagedLead } from '../../../domain/staging.ts';
-import { isRejection, validate } from '../../../domain/validate.ts';
-import { CONTEXT, contact, lead, opportunity, RECORDED } from './sound.ts';
-
-function staged(event: Parameters<typeof validate>[0]): StagedEvent {
-  const result = validate(event, RECORDED, CONTEXT);
-  if (isRejection(result)) expect.fail(result.detail);
-  return result;
-}
-
-const EVENTS = [
-  ['lead', staged(lead())],
-  ['contact', staged(contact())],
-  ['opportunity', staged(opportunity())],
-] as const;
+import { contentOf, EVENTS, staged } from './hashed.ts';
+import { lead, opportunity } from './sound.ts';
 
 const LEAD = staged(lead()) as StagedLead;
 const TEXTS = ['organizationId', 'leadId', 'firstName', 'lastName', 'email', 'company', 'source', 'status'] as const;
 
-/** Not content: who delivered it, under which id, and the hash itself. */
-const NOT_HASHED = ['eventId', 'metadata', 'contentHash', 'entity'];
-
 describe.each(EVENTS)('the content hash of a %s', (_, event) => {
-  const columns = Object.keys(event).filter((column) => !NOT_HASHED.includes(column));
+  const columns = contentOf(event);
 
   it.each(columns)('changes with %s', (column) => {
     const value: unknown = event[column as keyof StagedEvent];

@@ -3,27 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formerContentHash, formerHashOf } from '../../../domain/former-content-hash.ts';
 import type { StagedEvent } from '../../../domain/staging.ts';
-import { isRejection, validate } from '../../../domain/validate.ts';
-import { CONTEXT, contact, lead, opportunity, RECORDED } from './sound.ts';
-
-function staged(event: Parameters<typeof validate>[0]): StagedEvent {
-  const result = validate(event, RECORDED, CONTEXT);
-  if (isRejection(result)) expect.fail(result.detail);
-  return result;
-}
-
-const EVENTS = [
-  ['lead', staged(lead())],
-  ['contact', staged(contact())],
-  ['opportunity', staged(opportunity())],
-] as const;
-
-/** Not content: who delivered it, under which id, and the hash of today. */
-const NOT_HASHED = ['eventId', 'metadata', 'contentHash', 'entity'];
+import { contentOf, EVENTS, staged } from './hashed.ts';
+import { contact, lead, opportunity } from './sound.ts';
 
 describe.each(EVENTS)('the former content hash of a %s', (_, event) => {
   const former = formerContentHash(event);
-  const columns = Object.keys(event).filter((column) => !NOT_HASHED.includes(column));
+  const columns = contentOf(event);
 
   it.each(columns)('changes with %s', (column) => {
     const value: unknown = event[column as keyof StagedEvent];
