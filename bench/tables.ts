@@ -30,6 +30,7 @@ const SETTINGS = [
   'wal_compression',
   'shared_buffers',
   'max_wal_size',
+  'checkpoint_timeout',
 ];
 
 /** Statistics are of this database alone, which was made for the run: what has writes was written to in it. */
@@ -65,10 +66,6 @@ export async function readWritten(databaseUrl: string): Promise<Written> {
   await client.connect();
   try {
     const { rows } = await client.query<Row>(TABLES);
-    const settings = await client.query<{ name: string; value: string }>(
-      'SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name',
-      [SETTINGS],
-    );
     return {
       tables: rows.map(({ name, logged, rowSecurity, indexes, ...numbers }) => ({
         name,
@@ -80,12 +77,33 @@ export async function readWritten(databaseUrl: string): Promise<Written> {
         writes: Number(numbers.writes),
         bytes: { rows: Number(numbers.rows), indexes: Number(numbers.indexes_size) },
       })),
-      settings: settings.rows.map(({ name, value }) => `${name} ${value}`),
+      settings: await settingsOf(client),
     };
   } finally {
     await client.end();
   }
 }
+
+async function settingsOf(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string; value: string }>(
+    'SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name',
+    [SETTINGS],
+  );
+  return rows.map(({ name, value }) => `${name} ${value}`);
+}
+
+/** Those of the server that decide how fast it writes, as a paragraph. */
+export async function renderSettings(databaseUrl: string): Promise<string> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return sentenceOf(await settingsOf(client));
+  } finally {
+    await client.end();
+  }
+}
+
+const sentenceOf = (settings: readonly string[]) => `${settings.join(', ')}.`;
 
 /** The set of features that a block's figures are of. */
 export function renderWork({ tables, settings }: Written): string[] {
@@ -102,6 +120,6 @@ export function renderWork({ tables, settings }: Written): string[] {
   return [
     'What ours wrote to, by the catalog of its database: tables, whether they have row security, and their indexes.',
     lines.join('\n'),
-    `${settings.join(', ')}.`,
+    sentenceOf(settings),
   ];
 }

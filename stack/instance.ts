@@ -12,6 +12,8 @@ export type StackOptions = {
   portOffset?: number;
   /** PostgreSQL major version, default POSTGRES_VERSION or 18. Each version has a data directory of its own. */
   postgresVersion?: string;
+  /** Settings of PostgreSQL beside and instead of ours, for a server that is not running yet; Docker's has none of them. */
+  postgresSettings?: Readonly<Record<string, string>>;
   /** Receives progress, one line a call; default: standard error. */
   log?: (line: string) => void;
 };
@@ -92,6 +94,7 @@ export type Instance = {
   /** Folder of its data, logs and process records. */
   dir: string;
   postgresVersion: string;
+  postgresSettings: Readonly<Record<string, string>>;
   log: (line: string) => void;
 };
 
@@ -106,6 +109,7 @@ export function resolveInstance(options: StackOptions = {}, environment: Environ
     ports: portsOf(options.portOffset ?? DEFAULT_OFFSETS[name] ?? 0, environment),
     dir: path.join(cacheDir(environment), 'instances', name),
     postgresVersion: options.postgresVersion ?? (environment.POSTGRES_VERSION || '18'),
+    postgresSettings: options.postgresSettings ?? {},
     log: options.log ?? ((line) => process.stderr.write(`${line}\n`)),
   };
 }

@@ -51,6 +51,7 @@ export async function measureDimension(
       environment.signal.throwIfAborted();
       const reading = await one.prepare(round);
       await environment.databases.checkpoint();
+      if (reading.before !== undefined) await ingestOnce(environment, { ...reading, topics: reading.before });
       const share = watchOthers(environment.pids.all);
       const rate = await ingestOnce(environment, reading);
       others.push(share());

@@ -8,6 +8,8 @@ import type { Topics } from './topics.ts';
 
 export interface Reading {
   topics: Topics;
+  /** As many events, read before what is measured. */
+  before?: Topics;
   databaseUrl: string;
   /** Records in the topics. */
   events: number;

@@ -1,5 +1,5 @@
 // Into tables that hold millions of rows already. Each round writes other events, since the full tables keep what they
-// get: they grow by some thousandths from round to round.
+// get: they grow by some hundredths from round to round.
 import { requireDisk } from '../disk.ts';
 import { type Environment, OURS, prepareOurs } from '../environment.ts';
 import type { Closing } from '../servers.ts';
@@ -8,22 +8,29 @@ import { type Filling, fillTables } from './fill.ts';
 import { shaped } from './shapes.ts';
 import type { Topics } from './topics.ts';
 
+const DAY_MS = 86_400_000;
 const MILLION = 1_000_000;
 /** Measured, with indexes and some room. */
 const BYTES_PER_EVENT: Record<Filling['tables'], number> = { all: 1_300, ledger: 300 };
 /** What PostgreSQL may keep of its WAL, and the topics. */
-const OTHER_DISK_BYTES = 8e9;
+const OTHER_DISK_BYTES = 20e9;
 
-type Kind = Pick<Filling, 'events' | 'tables'> & { name: string };
+type Kind = Pick<Filling, 'events' | 'tables'> & { name: string; worst?: boolean };
+
+const NOTE =
+  'the events of one round after the other are those that come next: later than what is there, in the order of their ' +
+  'times. As many are written between the checkpoint and what is measured, since the first change of a page after a ' +
+  'checkpoint writes the whole page; not so where the line says "right after a checkpoint". "In no order" are events ' +
+  'whose times lie anywhere in the seven days.';
 
 export const rows: OpenDimension = (environment, log, closing) =>
   filled(
     environment,
     'rows',
-    'Events that the ledger, the staging tables and the events log hold before.',
+    `Events that the ledger, the staging tables and the events log hold before, of the six days before the last one; ${NOTE}`,
     [
       { name: '1 million', events: MILLION, tables: 'all' },
-      { name: '10 million', events: 10 * MILLION, tables: 'all' },
+      { name: '10 million', events: 10 * MILLION, tables: 'all', worst: true },
     ],
     log,
     closing,
@@ -33,7 +40,7 @@ export const large: OpenDimension = (environment, log, closing) =>
   filled(
     environment,
     'large',
-    'Events that the ledger holds before; the other tables are empty.',
+    `Events that the ledger holds before; the other tables hold what was written here; ${NOTE}`,
     [{ name: '50 million in the ledger', events: 50 * MILLION, tables: 'ledger' }],
     log,
     closing,
@@ -50,44 +57,89 @@ async function filled(
   const { databases, settings, servers, signal } = environment;
   const bytes = kinds.reduce((sum, { events, tables }) => sum + events * BYTES_PER_EVENT[tables], 0);
   await requireDisk(servers.DATABASE_URL, bytes + OTHER_DISK_BYTES, log);
-  const topicsOf = onceARound((round) =>
-    shaped(environment, `${name}${round}`, { seed: `${name}/${round}` }, log, closing),
-  );
-  const { events } = settings;
+  const { events, now } = settings;
+  /** The tables are filled up to here; what is measured is later. */
+  const to = now - DAY_MS;
+  const topicsOf = eventsOfRounds(environment, { name, from: to }, log, closing);
+  const common = { events, fresh: events, workers: 1 };
 
   const cases: Case[] = [];
-  for (const kind of kinds) {
+  for (const { name: kind, worst = false, ...filling } of kinds) {
     let databaseUrl = '';
-    const template = `filled_${kind.tables}_${kind.events}`;
-    log(`filling tables with ${kind.name} …`);
+    const template = `filled_${filling.tables}_${filling.events}`;
+    log(`filling tables with ${kind} …`);
     await databases.template(template, async (url) => {
       databaseUrl = url;
       await prepareOurs(url, settings);
-      await fillTables(url, { ...kind, from: settings.from, to: settings.now }, signal);
+      await fillTables(url, { ...filling, from: settings.from, to }, signal);
     });
     cases.push({
-      name: kind.name,
-      prepare: async (round) => ({ topics: await topicsOf(round), databaseUrl, events, fresh: events, workers: 1 }),
+      name: kind,
+      prepare: async (round) => ({
+        ...common,
+        databaseUrl,
+        before: await topicsOf(round, 'before'),
+        topics: await topicsOf(round, 'measured'),
+      }),
     });
+    if (!worst) continue;
+    const named: Array<[string, Part]> = [
+      [`${kind}, right after a checkpoint`, 'after a checkpoint'],
+      [`${kind}, right after a checkpoint and in no order`, 'in no order'],
+    ];
+    for (const [name, part] of named) {
+      cases.push({
+        name,
+        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, part) }),
+      });
+    }
   }
   const empty: Case = {
     name: 'empty tables',
     prepare: async (round) => ({
-      topics: await topicsOf(round),
+      ...common,
       databaseUrl: await databases.fresh(OURS),
-      events,
-      fresh: events,
-      workers: 1,
+      topics: await topicsOf(round, 'measured'),
     }),
   };
   return { name, note, cases: [empty, ...cases] };
 }
 
-function onceARound(make: (round: number) => Promise<Topics>): (round: number) => Promise<Topics> {
-  const made = new Map<number, Promise<Topics>>();
-  return (round) => {
-    const found = made.get(round) ?? make(round);
-    made.set(round, found);
+/** In the order in which they lie in a round's share of the time. */
+const IN_ORDER = ['before', 'after a checkpoint', 'measured'] as const;
+type Part = (typeof IN_ORDER)[number] | 'in no order';
+
+/** What the time has room for; further rounds begin with its first share again. */
+const ROUNDS = 10;
+
+/**
+ * The topics of each round, made when they are asked for first. Those in order lie one behind the other from `from` on,
+ * each in a share of the time as long as any other's.
+ */
+function eventsOfRounds(
+  environment: Environment,
+  { name, from }: { name: string; from: number },
+  log: (line: string) => void,
+  closing: Closing,
+): (round: number, part: Part) => Promise<Topics> {
+  const { now } = environment.settings;
+  const days = (now - from) / DAY_MS / (ROUNDS * IN_ORDER.length);
+
+  function make(round: number, part: Part): Promise<Topics> {
+    const label = `${name}${round}-${part.replaceAll(' ', '-')}`;
+    const place = (IN_ORDER as readonly Part[]).indexOf(part);
+    const times =
+      place === -1
+        ? {}
+        : { inOrder: true, days, now: from + ((round % ROUNDS) * IN_ORDER.length + place + 1) * days * DAY_MS };
+    return shaped(environment, label, { seed: label, ...times }, log, closing);
+  }
+
+  const made = new Map<string, Promise<Topics>>();
+  return (round, part) => {
+    const key = `${round} ${part}`;
+    const found = made.get(key) ?? make(round, part);
+    made.set(key, found);
     return found;
   };
 }

@@ -4,7 +4,7 @@ import type { KafkaClient } from '../../adapters/kafka/client.ts';
 import { createRegistryClient, type RegistryOptions } from '../../adapters/registry/client.ts';
 import { type AvroRecord, SCHEMAS, TOPIC_ROLES, type TopicRole } from '../../domain/schemas.ts';
 import { createEventEncoder } from '../../scripts/lib/event-encoder.ts';
-import { createEventFactory } from '../../scripts/lib/event-factory.ts';
+import { createEventFactory, type GeneratedEvent } from '../../scripts/lib/event-factory.ts';
 import { type RoleRecord, sendRecords } from '../../scripts/lib/send-records.ts';
 import { sparse } from './sparse.ts';
 import { widened, widener } from './wide.ts';
@@ -23,6 +23,8 @@ export interface Shape {
   organizations: number;
   /** `sparse` is without what is optional, `plain` as the generator makes them; a number of bytes is filled up. */
   size: 'sparse' | 'plain' | number;
+  /** As they come from a CRM, by their times; else story by story, their times anywhere in the days. */
+  inOrder?: boolean;
 }
 
 /** Makes topics whose names end with `suffix`, and fills them. */
@@ -46,15 +48,21 @@ export function deleteTopics(kafka: KafkaClient, topics: Topics): Promise<void> 
   return createKafkaAdmin(kafka).deleteTopics(Object.values(topics));
 }
 
-function* recordsOf(
-  { events, size, ...settings }: Shape,
-  schemaIds: Readonly<Record<TopicRole, number>>,
-): Generator<RoleRecord> {
+/** The events of a shape, in the order in which they are sent. */
+export function eventsOf({
+  events,
+  inOrder = false,
+  ...settings
+}: Pick<Shape, 'events' | 'inOrder' | 'seed' | 'organizations' | 'days' | 'now'>): GeneratedEvent[] {
   const factory = createEventFactory(settings);
+  const generated = Array.from({ length: events }, (_, index) => factory.eventAt(index));
+  return inOrder ? generated.sort((one, other) => one.event.timestamp - other.event.timestamp) : generated;
+}
+
+function* recordsOf({ size, ...shape }: Shape, schemaIds: Readonly<Record<TopicRole, number>>): Generator<RoleRecord> {
   const encoder = createEventEncoder(schemaIds);
   const widen = typeof size === 'number' ? widener(size) : (value: Buffer) => value;
-  for (let index = 0; index < events; index += 1) {
-    const { role, event } = factory.eventAt(index);
+  for (const { role, event } of eventsOf(shape)) {
     const sent = size === 'sparse' ? sparse(event) : event;
     yield { role, key: sent.data.id, value: widen(encoder.encode(role, sent)) };
   }

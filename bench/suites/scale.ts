@@ -8,6 +8,7 @@ import { renderScale } from '../scale/report.ts';
 import { large, rows } from '../scale/rows.ts';
 import { organizations, partitions, sizes, workers } from '../scale/shapes.ts';
 import { closingAfterwards } from '../servers.ts';
+import { renderSettings } from '../tables.ts';
 import type { CommonOptions, Suite } from './suite.ts';
 
 const DIMENSIONS = { partitions, workers, rows, sizes, organizations, duplicates } satisfies Record<
@@ -47,7 +48,8 @@ export const scale: Suite<ScaleOptions> = {
       }
       const counts = `${events.toLocaleString('en-US')} events, ${PARTITIONS} partitions a topic, ${environment.settings.lanes} lanes, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} unless said otherwise.`;
       const others = results.flatMap((result) => result.others);
-      await report({ paragraphs: [...renderScale(results), counts], versions: environment.versions, others });
+      const settings = await renderSettings(environment.servers.DATABASE_URL);
+      await report({ paragraphs: [...renderScale(results), counts, settings], versions: environment.versions, others });
       await deleteLogs(environment);
     });
   },

@@ -28,7 +28,7 @@ const TICK_MS = 10;
 const LAP_RECORDS = 100_000;
 const WARM_UP_SHARE = 0.15;
 /** Kafka keeps some minutes of the stream, PostgreSQL some of its WAL. */
-const OTHER_DISK_BYTES = 12e9;
+const OTHER_DISK_BYTES = 24e9;
 
 export const soak: Suite<SoakOptions> = {
   name: 'soak',

@@ -133,6 +133,7 @@ export const postgres: NativeServer = {
       max_wal_size: '4GB',
       max_connections: 200,
       fsync: 'on',
+      ...instance.postgresSettings,
     };
     return {
       command: path.join(home, 'bin/postgres'),
