@@ -1,8 +1,11 @@
 import kafkajs from 'kafkajs';
 import type { KafkaClient } from '../../adapters/kafka/client.ts';
 
-/** Small segments, of which those are deleted that nobody has written to for some minutes: whoever reads is seconds behind. */
-const SETTINGS = { 'retention.ms': 300_000, 'segment.bytes': 64 * 2 ** 20 };
+/** Whoever keeps up is seconds behind. */
+export const KEPT_MINUTES = 5;
+
+/** Small segments, of which those are deleted that nobody has written to for so long. */
+const SETTINGS = { 'retention.ms': KEPT_MINUTES * 60_000, 'segment.bytes': 64 * 2 ** 20 };
 
 /** Makes Kafka drop what is older than a few minutes, so that a long stream does not fill the disk. */
 export async function keepShort({ kafka }: KafkaClient, topics: readonly string[]): Promise<void> {

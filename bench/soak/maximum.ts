@@ -4,6 +4,7 @@ import { readBooks, recordsOf } from '../contestants/books.ts';
 import { untilWritten } from '../contestants/progress.ts';
 import type { Environment } from '../environment.ts';
 import type { Ingestion } from '../latency/ingestion.ts';
+import { KEPT_MINUTES } from './kafka-disk.ts';
 
 export interface Maximum {
   /** Events per second. */
@@ -44,13 +45,17 @@ async function sizeOf(database: pg.Client): Promise<number> {
   return Number(rows[0]?.bytes);
 }
 
-/** @throws Error unless so many events are stored */
+/** @throws Error unless so many events are stored: who falls behind by more than Kafka keeps never reads the others */
 export async function assertStored(databaseUrl: string, consumerGroup: string, expected: number): Promise<void> {
   const database = new pg.Client({ connectionString: databaseUrl });
   await database.connect();
   try {
     const { stored } = await readBooks(database, consumerGroup);
-    if (stored !== expected) throw new Error(`${stored} of ${expected} events were stored: the figures mean nothing`);
+    if (stored !== expected) {
+      throw new Error(
+        `${stored} of ${expected} events were stored: the rate was not kept up, and Kafka, which keeps ${KEPT_MINUTES} minutes here, deleted the others unread. Try a lower --percent`,
+      );
+    }
   } finally {
     await database.end();
   }
