@@ -1,5 +1,5 @@
-// Rows as earlier events would have left them, made by the server itself: ids are random, times lie in the days of the
-// run, so that what is measured meets full indexes everywhere.
+// Rows as earlier events would have left them, made by the server itself: ids are random, and times anywhere in the days
+// that are asked for.
 import pg from 'pg';
 
 export interface Filling {

@@ -35,7 +35,7 @@ export const scale: Suite<ScaleOptions> = {
       .option('--events <n>', 'events that are read each time', positive, 200_000)
       .option('--rounds <n>', 'how often; the ratios are medians over the rounds', positive, 5)
       .option('--only <list>', `some of ${names.join(',')}`, parseNames, names)
-      .option('--large', 'also into a ledger of 50 million events, which takes some 25 GB of disk and a while to fill');
+      .option('--large', 'also into a ledger of 50 million events, which takes some 35 GB of disk and a while to fill');
   },
   async run({ events, rounds, only, large: withLarge = false, databaseUrl, keep }, { log, report }) {
     await withEnvironment({ events, partitions: PARTITIONS, databaseUrl, keep, log }, async (environment) => {
