@@ -68,9 +68,17 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
   );
   const answers = () => ping(options.url, { auth, agent, timeoutMs });
 
-  async function lookUp(id: number, isSecond: boolean): Promise<SchemaAnswer> {
+  /** One connection broke, and the registry is there: no reason for a lane, or for a start, to fail. */
+  const asked = <T>(ask: () => Promise<T>): Promise<T> =>
+    ask().catch(async (error: unknown) => {
+      if (statusOf(error) !== BROKEN_CONNECTION) throw error;
+      await answers();
+      return ask();
+    });
+
+  async function lookUp(id: number): Promise<SchemaAnswer> {
     try {
-      const schema = await registry.getSchema(id);
+      const schema = await asked(() => registry.getSchema(id));
       if (avsc.Type.isType(schema)) return { found: true, type: schema as unknown as Type };
       return { found: false, code: 'incompatible_schema', detail: 'the schema is not Avro' };
     } catch (error) {
@@ -84,28 +92,34 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
       if (status === 404) {
         return { found: false, code: 'unknown_schema', detail: `the registry has no schema with id ${id}` };
       }
-      // One connection broke, and the next one is answered: no reason for a lane to stand still.
-      if (status === BROKEN_CONNECTION && !isSecond) return lookUp(id, true);
       throw new RegistryUnavailableError(`schema registry did not say what schema ${id} is (status ${status})`);
     }
   }
 
+  /** Looks first: a subject that has the schema is left alone, whatever came after it and under whatever rules. */
+  async function idOf(subject: string, schema: { type: SchemaType.AVRO; schema: string }): Promise<number> {
+    try {
+      return await registry.getRegistryIdBySchema(subject, schema);
+    } catch (error) {
+      if (statusOf(error) === BROKEN_CONNECTION) throw error;
+      return (await registry.register(schema, { subject, updateConfig: false })).id;
+    }
+  }
+
   return {
-    schemaById: (id) => lookUp(id, false),
+    schemaById: lookUp,
 
     async register(topic, schema) {
       const subject = subjectOf(topic);
-      const definition = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
+      const schemaText = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
       await answers();
       try {
-        return await registry.getRegistryIdBySchema(subject, definition);
-      } catch {
-        // Not there yet.
-      }
-      try {
-        const { id } = await registry.register(definition, { subject, updateConfig: false });
-        return id;
+        return await asked(() => idOf(subject, schemaText));
       } catch (error) {
+        if (error instanceof RegistryUnavailableError) throw error;
+        if (statusOf(error) === BROKEN_CONNECTION) {
+          throw new RegistryUnavailableError(`schema registry did not say whether it took the schema of ${subject}`);
+        }
         throw new Error(
           `the schema registry refused the schema of ${subject} (${reasonOf(error)}): see whether the subject's ` +
             'compatibility is BACKWARD and its last version is ours',

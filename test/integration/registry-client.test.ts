@@ -72,6 +72,16 @@ async function through(isDealtWith: (incoming: IncomingMessage, response: Server
   return `${url}${pathname}`;
 }
 
+/** A door to the real registry that breaks connections instead of passing the answers of these POSTs on, from 1. */
+function losing(answers: readonly number[]): Promise<string> {
+  let posts = 0;
+  return through(({ method, socket }, response) => {
+    if (method === 'POST') posts += 1;
+    if (method === 'POST' && answers.includes(posts)) response.once('pipe', () => socket.destroy());
+    return false;
+  });
+}
+
 const JSON_SCHEMA = '{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{}}';
 
 const SOUND = encodeAs(schemaOf('leads'), lead());
@@ -112,6 +122,23 @@ describe('registering', () => {
     await expect(registerSchemas(registry(), topics)).rejects.toThrow(
       `refused the schema of ${topics.events}-value (ConfluentSchemaRegistryCompatibilityError): see whether`,
     );
+  });
+
+  it('an answer that is lost, that it has the schema, is asked for again at once', async () => {
+    const topics = topicsOf(randomUUID());
+    const ids = await registerSchemas(registry(), topics);
+    expect(await registerSchemas(registry({ url: await losing([1]) }), topics)).toEqual(ids);
+  });
+
+  it('an answer that is lost, that it took the schema, is asked for again at once', async () => {
+    const topics = topicsOf(randomUUID());
+    const ids = await registerSchemas(registry({ url: await losing([2]) }), topics);
+    expect(await registerSchemas(registry(), topics)).toEqual(ids);
+  });
+
+  it('answers that are lost again and again are no refusal of the schema', async () => {
+    const url = await losing([1, 2]);
+    await expect(registerSchemas(registry({ url }), topicsOf(randomUUID()))).rejects.toThrow(RegistryUnavailableError);
   });
 
   it('a registry that is away says so', async () => {
