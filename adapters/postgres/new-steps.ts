@@ -2,7 +2,7 @@
  * The steps for a batch whose events are all taken for new: nothing is looked up, joined or decided, and the keys of the
  * ledger and of the log refuse the batch if it was taken wrongly. They expect a step `delivery` before them.
  *
- *   won        ids of the ledger, in id order as in staging-steps.ts; the batch is counted by them
+ *   won        ids of the ledger, in id order as in staging-steps.ts
  *   ledgered   one row, when all are in: the other steps wait for it, so that a batch that is refused has cost little,
  *              and two writers with crossing ids still wait for each other in one order
  *   leads …    staging rows
@@ -32,9 +32,9 @@ export function newSteps({ rows, staged: tables }: FreshBatch, runId: string): W
             content_hash
           FROM delivery
           ORDER BY event_id
-          RETURNING source_id, partition, "offset"
+          RETURNING 1
         ),
-        ledgered AS MATERIALIZED (SELECT count(*) FROM won)`,
+        ledgered AS MATERIALIZED (SELECT count(*) AS ids FROM won)`,
       ...tables.map(({ table, source }) => fillStep(table, source, fill)),
       sql.fragment`
         logged AS (
@@ -49,14 +49,13 @@ export function newSteps({ rows, staged: tables }: FreshBatch, runId: string): W
           RETURNING 1
         )`,
     ],
+    // By delivery, since each of them won an id, or the batch is refused: the ledger's rows know no slice.
     counted: sql.fragment`
-      SELECT s.slice, NULL AS event_type, 'processed' AS status, NULL AS reason, false AS before, count(*) AS events
-      FROM won w
-      JOIN slice s ON s.source_id = w.source_id AND s.partition = w.partition
-        AND w."offset" >= s.from_offset AND w."offset" < s.next_offset
-      GROUP BY s.slice`,
+      SELECT slice, NULL AS event_type, 'processed' AS status, NULL AS reason, false AS before, count(*) AS events
+      FROM delivery
+      GROUP BY slice`,
     balanced: sql.fragment`analytics.crm_assert_new(
-      ${rows}, (SELECT COALESCE(sum(events), 0)::bigint FROM counted),
+      ${rows}, (SELECT ids FROM ledgered),
       ${sql.join([sql.fragment`0`, ...staged], PLUS)}, (SELECT count(*) FROM logged)
     )`,
     retries: sql.fragment`'[]'::jsonb`,

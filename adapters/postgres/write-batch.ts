@@ -250,7 +250,8 @@ function batchStatement(batch: Batch, reading: Reading, known: KnownCounts | nul
       SELECT ${reading.columns}, ${reading.known}, s.source_id, s.topic, s.incarnation, s.partition
       FROM fenced
       CROSS JOIN ${reading.deliveries} d
-      JOIN slice s ON s.slice = d.slice
+      -- Whatever lies outside of what was claimed gets no row, and the batch is refused as unbalanced.
+      JOIN slice s ON s.slice = d.slice AND d."offset" >= s.from_offset AND d."offset" < s.next_offset
       ${reading.knownJoin}
     ),
     ${sql.join([...writing.steps, ...parkedSteps(parked, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},

@@ -326,6 +326,23 @@ describe('fencing', () => {
     await expect(zombie.writer.write(batch)).rejects.toBeInstanceOf(FencedError);
   });
 
+  it('refuses a delivery from outside of what the batch has claimed', async () => {
+    const { pool, runId, lane, range } = await setUp();
+    for (const events of [
+      [lead('a'), lead('b')],
+      [lead('a'), lead('b'), 'bad' as const],
+    ]) {
+      const batch = batchOf(range, events, runId);
+      const stray = batch.deliveries[1] as (typeof batch.deliveries)[number];
+      batch.deliveries[1] = { ...stray, record: { ...stray.record, offset: events.length } };
+      await expect(lane.writer.write(batch)).rejects.toMatchObject({
+        name: 'WriteError',
+        code: expect.stringMatching(/^(CF003|23514)$/),
+      });
+    }
+    expect(await pool.oneFirst(sql.unsafe`SELECT count(*)::int FROM analytics.crm_event_ledger`)).toBe(0);
+  });
+
   it('refuses a batch that does not begin where the position stands, and knows one that was committed', async () => {
     const { runId, lane, range } = await setUp();
     const batch = batchOf(range, [lead('a')], runId);
