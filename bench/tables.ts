@@ -25,6 +25,7 @@ export interface Written {
 
 const SETTINGS = [
   'fsync',
+  'huge_pages_status', // from PostgreSQL 17 on
   'full_page_writes',
   'synchronous_commit',
   'wal_compression',
