@@ -4,18 +4,16 @@ import { requireDisk } from '../disk.ts';
 import { type Environment, OURS, prepareOurs } from '../environment.ts';
 import type { Closing } from '../servers.ts';
 import type { Case, Dimension, OpenDimension } from './dimension.ts';
-import { type Filling, fillTables } from './fill.ts';
+import { FILLED_BYTES, type Filling, fillTables } from './fill.ts';
 import { shaped } from './shapes.ts';
 import type { Topics } from './topics.ts';
 
 const DAY_MS = 86_400_000;
 const MILLION = 1_000_000;
-/** Measured, with indexes and some room. */
-const BYTES_PER_EVENT: Record<Filling['tables'], number> = { all: 1_300, ledger: 300 };
 /** What PostgreSQL may keep of its WAL, and the topics. */
 const OTHER_DISK_BYTES = 20e9;
 
-type Kind = Pick<Filling, 'events' | 'tables'> & { name: string; worst?: boolean };
+type Kind = Pick<Filling, 'events' | 'tables'> & { name: string; inDetail?: boolean };
 
 const NOTE =
   'the events of one round after the other are those that come next: later than what is there, in the order of their ' +
@@ -30,7 +28,7 @@ export const rows: OpenDimension = (environment, log, closing) =>
     `Events that the ledger, the staging tables and the events log hold before, of the six days before the last one; ${NOTE}`,
     [
       { name: '1 million', events: MILLION, tables: 'all' },
-      { name: '10 million', events: 10 * MILLION, tables: 'all', worst: true },
+      { name: '10 million', events: 10 * MILLION, tables: 'all', inDetail: true },
     ],
     log,
     closing,
@@ -55,7 +53,7 @@ async function filled(
   closing: Closing,
 ): Promise<Dimension> {
   const { databases, settings, servers, signal } = environment;
-  const bytes = kinds.reduce((sum, { events, tables }) => sum + events * BYTES_PER_EVENT[tables], 0);
+  const bytes = kinds.reduce((sum, { events, tables }) => sum + events * FILLED_BYTES[tables], 0);
   await requireDisk(servers.DATABASE_URL, bytes + OTHER_DISK_BYTES, log);
   const { events, now } = settings;
   /** The tables are filled up to here; what is measured is later. */
@@ -64,7 +62,7 @@ async function filled(
   const common = { events, fresh: events, workers: 1 };
 
   const cases: Case[] = [];
-  for (const { name: kind, worst = false, ...filling } of kinds) {
+  for (const { name: kind, inDetail = false, ...filling } of kinds) {
     let databaseUrl = '';
     const template = `filled_${filling.tables}_${filling.events}`;
     log(`filling tables with ${kind} …`);
@@ -82,17 +80,26 @@ async function filled(
         topics: await topicsOf(round, 'measured'),
       }),
     });
-    if (!worst) continue;
-    const named: Array<[string, Part]> = [
-      [`${kind}, right after a checkpoint`, 'after a checkpoint'],
-      [`${kind}, right after a checkpoint and in no order`, 'in no order'],
-    ];
-    for (const [name, part] of named) {
-      cases.push({
-        name,
-        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, part) }),
-      });
-    }
+    if (!inDetail) continue;
+    cases.push(
+      {
+        name: `${kind}, and ids that grow with time (UUIDv7)`,
+        prepare: async (round) => ({
+          ...common,
+          databaseUrl,
+          before: await topicsOf(round, 'before, growing ids'),
+          topics: await topicsOf(round, 'measured, growing ids'),
+        }),
+      },
+      {
+        name: `${kind}, right after a checkpoint`,
+        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, 'after a checkpoint') }),
+      },
+      {
+        name: `${kind}, right after a checkpoint and in no order`,
+        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, 'in no order') }),
+      },
+    );
   }
   const empty: Case = {
     name: 'empty tables',
@@ -107,7 +114,8 @@ async function filled(
 
 /** In the order in which they lie in a round's share of the time. */
 const IN_ORDER = ['before', 'after a checkpoint', 'measured'] as const;
-type Part = (typeof IN_ORDER)[number] | 'in no order';
+type InOrder = (typeof IN_ORDER)[number];
+type Part = InOrder | `${'before' | 'measured'}, growing ids` | 'in no order';
 
 /** What the time has room for; further rounds begin with its first share again. */
 const ROUNDS = 10;
@@ -126,13 +134,12 @@ function eventsOfRounds(
   const days = (now - from) / DAY_MS / (ROUNDS * IN_ORDER.length);
 
   function make(round: number, part: Part): Promise<Topics> {
-    const label = `${name}${round}-${part.replaceAll(' ', '-')}`;
-    const place = (IN_ORDER as readonly Part[]).indexOf(part);
-    const times =
-      place === -1
-        ? {}
-        : { inOrder: true, days, now: from + ((round % ROUNDS) * IN_ORDER.length + place + 1) * days * DAY_MS };
-    return shaped(environment, label, { seed: label, ...times }, log, closing);
+    const label = `${name}${round}-${part.replace(/\W+/gu, '-')}`;
+    if (part === 'in no order') return shaped(environment, label, { seed: label }, log, closing);
+    const [place, growing] = part.split(', ');
+    const share = (round % ROUNDS) * IN_ORDER.length + IN_ORDER.indexOf(place as InOrder) + 1;
+    const shape = { inOrder: true, days, now: from + share * days * DAY_MS, growingIds: growing !== undefined };
+    return shaped(environment, label, { seed: label, ...shape }, log, closing);
   }
 
   const made = new Map<string, Promise<Topics>>();

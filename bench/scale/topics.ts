@@ -25,6 +25,8 @@ export interface Shape {
   size: 'sparse' | 'plain' | number;
   /** As they come from a CRM, by their times; else story by story, their times anywhere in the days. */
   inOrder?: boolean;
+  /** Ids as UUIDs of version 7, which begin with the event's time; else random ones. */
+  growingIds?: boolean;
 }
 
 /** Makes topics whose names end with `suffix`, and fills them. */
@@ -52,11 +54,19 @@ export function deleteTopics(kafka: KafkaClient, topics: Topics): Promise<void> 
 export function eventsOf({
   events,
   inOrder = false,
+  growingIds = false,
   ...settings
-}: Pick<Shape, 'events' | 'inOrder' | 'seed' | 'organizations' | 'days' | 'now'>): GeneratedEvent[] {
+}: Pick<Shape, 'events' | 'inOrder' | 'growingIds' | 'seed' | 'organizations' | 'days' | 'now'>): GeneratedEvent[] {
   const factory = createEventFactory(settings);
-  const generated = Array.from({ length: events }, (_, index) => factory.eventAt(index));
+  const made = Array.from({ length: events }, (_, index) => factory.eventAt(index));
+  const generated = growingIds ? made.map(withGrowingId) : made;
   return inOrder ? generated.sort((one, other) => one.event.timestamp - other.event.timestamp) : generated;
+}
+
+/** The layout is that of RFC 9562, 5.7: 48 bits of milliseconds, the version, random bits. */
+function withGrowingId({ role, event }: GeneratedEvent): GeneratedEvent {
+  const time = event.timestamp.toString(16).padStart(12, '0');
+  return { role, event: { ...event, eventId: `${time.slice(0, 8)}-${time.slice(8)}-7${event.eventId.slice(15)}` } };
 }
 
 function* recordsOf({ size, ...shape }: Shape, schemaIds: Readonly<Record<TopicRole, number>>): Generator<RoleRecord> {

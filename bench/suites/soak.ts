@@ -8,6 +8,7 @@ import { type Ingestion, startIngestion } from '../latency/ingestion.ts';
 import { openPositionsSight } from '../latency/positions-sight.ts';
 import { runSteady } from '../latency/steady.ts';
 import { watchOthers } from '../machine.ts';
+import { FILLED_BYTES, fillTables } from '../scale/fill.ts';
 import { keepShort } from '../soak/kafka-disk.ts';
 import { assertStored, measureMaximum } from '../soak/maximum.ts';
 import { judge, renderSoak, type Soak } from '../soak/report.ts';
@@ -19,9 +20,11 @@ interface SoakOptions extends CommonOptions {
   minutes: number;
   percent: number;
   events: number;
+  filled: number;
 }
 
 const PARTITIONS = 6;
+const MILLION = 1_000_000;
 /** Rarer than where latency itself is the question: at these rates what generates and watches must cost little. */
 const TICK_MS = 10;
 /** Different events; they are sent again and again under other ids. */
@@ -37,7 +40,8 @@ export const soak: Suite<SoakOptions> = {
     command
       .option('--minutes <n>', 'how long', positive, 20)
       .option('--percent <n>', 'of the maximum, which is measured first', positive, 70)
-      .option('--events <n>', 'events that are read to measure the maximum', positive, 1_000_000);
+      .option('--events <n>', 'events that are read to measure the maximum', positive, 1_000_000)
+      .option('--filled <n>', 'millions of events that the tables hold before', positive, 10);
   },
   async run(options, tools) {
     const { events, databaseUrl, keep } = options;
@@ -49,6 +53,7 @@ export const soak: Suite<SoakOptions> = {
 async function run(environment: Environment, options: SoakOptions, { log, report }: Tools): Promise<void> {
   const { backlog, databases, pids, versions } = environment;
   const databaseUrl = await databases.fresh(OURS);
+  await fill(environment, databaseUrl, options.filled * MILLION, log);
   const share = watchOthers(pids.all);
   const ingestion = await startIngestion(environment, databaseUrl, backlog.topics);
   let found: Soak;
@@ -63,11 +68,24 @@ async function run(environment: Environment, options: SoakOptions, { log, report
   if (!verdict.passed) process.exitCode = 1;
 }
 
+/** What is read into empty tables is more than can be kept up once they are large. */
+async function fill(
+  { databases, settings: { from, now }, signal }: Environment,
+  databaseUrl: string,
+  events: number,
+  log: (line: string) => void,
+): Promise<void> {
+  await requireDisk(databaseUrl, events * FILLED_BYTES.all + OTHER_DISK_BYTES, log);
+  log(`filling the tables with ${events.toLocaleString('en-US')} events …`);
+  await fillTables(databaseUrl, { events, tables: 'all', from, to: now }, signal);
+  await databases.checkpoint();
+}
+
 async function measure(
   environment: Environment,
   ingestion: Ingestion,
   databaseUrl: string,
-  { minutes, percent }: SoakOptions,
+  { filled, minutes, percent }: SoakOptions,
   log: (line: string) => void,
 ): Promise<Soak> {
   const { backlog, kafka, servers, signal } = environment;
@@ -102,6 +120,7 @@ async function measure(
     await assertStored(databaseUrl, consumerGroup, backlog.events + records);
     const warmUp = minutes * WARM_UP_SHARE;
     return {
+      filled: filled * MILLION + backlog.events,
       most,
       rate,
       minutes,

@@ -9,7 +9,7 @@ function soak(mebibytesAMinute: number, p99s: readonly number[]): Soak {
     x: second / 60,
     y: 400 + (mebibytesAMinute * second) / 60,
   }));
-  return { most: 50_000, rate: 35_000, minutes: p99s.length, windows, memory, warmUp: 1 };
+  return { filled: 10_000_000, most: 50_000, rate: 35_000, minutes: p99s.length, windows, memory, warmUp: 1 };
 }
 
 const STEADY = [900, 60, 61, 62, 60, 59, 61];
@@ -41,6 +41,7 @@ describe('renderSoak', () => {
     const [verdict, circumstances, table] = renderSoak(found, judge(found));
     expect(verdict).toMatch(/^\*\*Passed\.\*\* .*0\.20 MiB a minute.*no drift\.$/);
     expect(circumstances).toContain('70 % of the 50,000');
+    expect(circumstances).toContain('held 10,000,000 events when it began, and 24,700,000 in the end');
     expect(table?.split('\n')).toHaveLength(2 + STEADY.length);
   });
 });
