@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes } from 'hono/route';
 import type { Logger } from '../platform/logger.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { ApiEnv } from './env.ts';
@@ -10,9 +10,10 @@ export function observeRequests(metrics: Metrics, logger: Logger): MiddlewareHan
     const started = performance.now();
     await next();
     const seconds = (performance.now() - started) / 1_000;
-    const pattern = routePath(c, -1);
-    // Middleware is registered under wildcards, so a pattern with one means that no route matched.
-    const labels = { method: c.req.method, route: pattern.includes('*') ? 'unmatched' : pattern, status: c.res.status };
+    // Middleware is registered under wildcards; of the routes that match, the first answers, as /dead-letters/export does
+    // before /dead-letters/:id. One that was refused before its turn is told as well.
+    const route = matchedRoutes(c).find(({ path }) => !path.includes('*'))?.path ?? 'unmatched';
+    const labels = { method: c.req.method, route, status: c.res.status };
     metrics.httpRequestSeconds.observe(labels, seconds);
     logger.debug('request', { ...labels, durationMs: Math.round(seconds * 1_000), requestId: c.get('requestId') });
   };

@@ -60,10 +60,14 @@ describe('Prometheus metrics', () => {
     await request('GET', '/health/live');
     await request('GET', '/no/such/path?email=ann@example.com');
     await request('DELETE', '/health/live');
+    await request('GET', `${PREFIX}/dead-letters/export?status=nonsense`);
+    await request('GET', `${PREFIX}/dead-letters/nonsense`);
     const text = await (await request('GET', '/metrics')).text();
     const counts = text.split('\n').filter((line) => line.startsWith('crm_http_request_seconds_count'));
     expect(counts.sort()).toEqual([
       'crm_http_request_seconds_count{method="DELETE",route="unmatched",status="405"} 1',
+      `crm_http_request_seconds_count{method="GET",route="${PREFIX}/dead-letters/:id",status="400"} 1`,
+      `crm_http_request_seconds_count{method="GET",route="${PREFIX}/dead-letters/export",status="400"} 1`,
       'crm_http_request_seconds_count{method="GET",route="/health/live",status="200"} 1',
       'crm_http_request_seconds_count{method="GET",route="unmatched",status="404"} 1',
     ]);
