@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Producer, Transaction } from 'kafkajs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   ANY,
   from,
@@ -33,10 +33,13 @@ async function transactionalProducer(): Promise<Producer> {
 const send = (transaction: Transaction, topic: string, values: string[]) =>
   transaction.send({ topic, messages: values.map((value) => ({ value, partition: 0 })) });
 
+/** Waits for the marker as well: Kafka answers before it is written, and what others send may get its offset. */
 async function inTransaction(producer: Producer, topic: string, values: string[], end: 'commit' | 'abort') {
+  const before = await endOf(topic);
   const transaction = await producer.transaction();
   await send(transaction, topic, values);
   await transaction[end]();
+  await vi.waitFor(async () => expect(await endOf(topic)).toBe(before + values.length + 1), { timeout: 10_000 });
 }
 
 const endOf = async (topic: string): Promise<number> => {
