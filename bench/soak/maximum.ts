@@ -1,13 +1,14 @@
-// The most events that are read in a second, from topics that are full: what the steady part of a soak is a share of.
+// The most events that are read in a second: what the steady part of a soak is a share of.
 import pg from 'pg';
 import { readBooks, recordsOf } from '../contestants/books.ts';
 import { untilWritten } from '../contestants/progress.ts';
 import type { Environment } from '../environment.ts';
 import type { Ingestion } from '../latency/ingestion.ts';
+import type { Steady } from '../latency/steady.ts';
 import { KEPT_MINUTES } from './kafka-disk.ts';
 
 export interface Maximum {
-  /** Events per second. */
+  /** Events per second, from topics that are full. */
   rate: number;
   /** What PostgreSQL keeps of an event on disk, in bytes. */
   bytesPerEvent: number;
@@ -38,6 +39,15 @@ export async function measureMaximum(
   } finally {
     await database.end();
   }
+}
+
+/**
+ * Events per second that were seen while so many seconds long more of them were sent. That is less than from topics that
+ * are full: what sends, and Kafka with it, takes its share of the machine.
+ */
+export function rateWhileSent({ sightings }: Pick<Steady, 'sightings'>, seconds: number): number {
+  const last = sightings.map((seen) => seen.findLast(({ at }) => at <= seconds * 1_000)?.visible ?? 0);
+  return last.reduce((sum, visible) => sum + visible, 0) / seconds;
 }
 
 async function sizeOf(database: pg.Client): Promise<number> {

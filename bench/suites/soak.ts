@@ -3,16 +3,14 @@ import type { Command } from 'commander';
 import { positive } from '../command.ts';
 import { requireDisk } from '../disk.ts';
 import { deleteLogs, type Environment, OURS, withEnvironment } from '../environment.ts';
-import { openGenerator } from '../latency/generator.ts';
 import { type Ingestion, startIngestion } from '../latency/ingestion.ts';
-import { openPositionsSight } from '../latency/positions-sight.ts';
-import { runSteady } from '../latency/steady.ts';
 import { watchOthers } from '../machine.ts';
 import { FILLED_BYTES, fillTables } from '../scale/fill.ts';
 import { keepShort } from '../soak/kafka-disk.ts';
-import { assertStored, measureMaximum } from '../soak/maximum.ts';
+import { assertStored, measureMaximum, rateWhileSent } from '../soak/maximum.ts';
 import { judge, renderSoak, type Soak } from '../soak/report.ts';
 import { watchRss } from '../soak/rss.ts';
+import { type Stream, sendStream } from '../soak/stream.ts';
 import { memoryOf, windowsOf } from '../soak/windows.ts';
 import type { CommonOptions, Suite, Tools } from './suite.ts';
 
@@ -25,11 +23,9 @@ interface SoakOptions extends CommonOptions {
 
 const PARTITIONS = 6;
 const MILLION = 1_000_000;
-/** Rarer than where latency itself is the question: at these rates what generates and watches must cost little. */
-const TICK_MS = 10;
-/** Different events; they are sent again and again under other ids. */
-const LAP_RECORDS = 100_000;
 const WARM_UP_SHARE = 0.15;
+/** So long records are sent to see how many are read meanwhile. */
+const BESIDE_SECONDS = 60;
 /** Kafka keeps some minutes of the stream, PostgreSQL some of its WAL. */
 const OTHER_DISK_BYTES = 24e9;
 
@@ -88,39 +84,32 @@ async function measure(
   { filled, minutes, percent }: SoakOptions,
   log: (line: string) => void,
 ): Promise<Soak> {
-  const { backlog, kafka, servers, signal } = environment;
-  const { consumerGroup, pid, assertRunning } = ingestion;
-  const { rate: most, bytesPerEvent } = await measureMaximum(environment, ingestion, databaseUrl);
+  const { backlog, kafka } = environment;
+  const { consumerGroup, pid } = ingestion;
+  const { rate: alone, bytesPerEvent } = await measureMaximum(environment, ingestion, databaseUrl);
+  log(`read ${Math.round(alone)} events/s from full topics; now as many are sent meanwhile`);
+  const stream = (settings: Stream) => sendStream(environment, ingestion, databaseUrl, settings);
+  const first = await stream({ rate: Math.round(alone), seconds: BESIDE_SECONDS, firstLap: 0 });
+  const most = rateWhileSent(first.steady, BESIDE_SECONDS);
   const rate = Math.max(1, Math.round((most * percent) / 100));
   const records = rate * minutes * 60;
   log(`read ${Math.round(most)} events/s at most, now ${rate} for ${minutes} minutes`);
   await requireDisk(databaseUrl, records * bytesPerEvent + OTHER_DISK_BYTES, log);
 
-  const topics = Object.values(backlog.topics);
-  await keepShort(kafka, topics);
-  const generator = await openGenerator({
-    brokers: servers.KAFKA_BROKERS.split(','),
-    topics: topics.map((topic) => ({ from: topic, to: topic })),
-    mostRecords: LAP_RECORDS,
-  });
   const samples = watchRss(pid);
   try {
-    const steady = await runSteady({
-      generator,
-      openSight: (watched) => openPositionsSight(databaseUrl, consumerGroup, watched),
-      assertAlive: assertRunning,
-      signal,
+    const { steady } = await stream({
       rate,
       seconds: minutes * 60,
-      warmUp: 0,
-      tickMs: TICK_MS,
-      lookMs: TICK_MS,
+      firstLap: first.nextLap,
+      ready: () => keepShort(kafka, Object.values(backlog.topics)),
     });
     const rss = samples();
-    await assertStored(databaseUrl, consumerGroup, backlog.events + records);
+    const before = backlog.events + first.records;
+    await assertStored(databaseUrl, consumerGroup, before + records);
     const warmUp = minutes * WARM_UP_SHARE;
     return {
-      filled: filled * MILLION + backlog.events,
+      filled: filled * MILLION + before,
       most,
       rate,
       minutes,
@@ -130,6 +119,5 @@ async function measure(
     };
   } finally {
     samples();
-    await generator.close();
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createSchedule } from '../../../bench/latency/schedule.ts';
+import { rateWhileSent } from '../../../bench/soak/maximum.ts';
 import { memoryOf, windowsOf } from '../../../bench/soak/windows.ts';
 
 const MINUTE_MS = 60_000;
@@ -32,5 +33,17 @@ describe('memoryOf', () => {
       { x: 1, y: 101 },
       { x: 2, y: 102 },
     ]);
+  });
+});
+
+describe('rateWhileSent', () => {
+  it('counts what was seen of each stream until the sending ended', () => {
+    const behind = [
+      { at: 900, visible: 10 },
+      { at: 2_000, visible: 30 },
+      { at: 2_001, visible: 40 },
+    ];
+    const late = [{ at: 2_500, visible: 70 }];
+    expect(rateWhileSent({ sightings: [behind, late, []] }, 2)).toBe(15);
   });
 });
