@@ -111,10 +111,10 @@ export function createRegistryClient(options: RegistryOptions): RegistryClient {
 
     async register(topic, schema) {
       const subject = subjectOf(topic);
-      const schemaText = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
+      const definition = { type: SchemaType.AVRO, schema: JSON.stringify(schema) } as const;
       await answers();
       try {
-        return await asked(() => idOf(subject, schemaText));
+        return await asked(() => idOf(subject, definition));
       } catch (error) {
         if (error instanceof RegistryUnavailableError) throw error;
         if (statusOf(error) === BROKEN_CONNECTION) {

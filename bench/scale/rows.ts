@@ -87,8 +87,8 @@ async function filled(
         prepare: async (round) => ({
           ...common,
           databaseUrl,
-          before: await topicsOf(round, 'before, growing ids'),
-          topics: await topicsOf(round, 'measured, growing ids'),
+          before: await topicsOf(round, 'before', true),
+          topics: await topicsOf(round, 'measured', true),
         }),
       },
       {
@@ -114,8 +114,7 @@ async function filled(
 
 /** In the order in which they lie in a round's share of the time. */
 const IN_ORDER = ['before', 'after a checkpoint', 'measured'] as const;
-type InOrder = (typeof IN_ORDER)[number];
-type Part = InOrder | `${'before' | 'measured'}, growing ids` | 'in no order';
+type Part = (typeof IN_ORDER)[number] | 'in no order';
 
 /** What the time has room for; further rounds begin with its first share again. */
 const ROUNDS = 10;
@@ -129,24 +128,22 @@ function eventsOfRounds(
   { name, from }: { name: string; from: number },
   log: (line: string) => void,
   closing: Closing,
-): (round: number, part: Part) => Promise<Topics> {
+): (round: number, part: Part, growingIds?: boolean) => Promise<Topics> {
   const { now } = environment.settings;
   const days = (now - from) / DAY_MS / (ROUNDS * IN_ORDER.length);
 
-  function make(round: number, part: Part): Promise<Topics> {
-    const label = `${name}${round}-${part.replace(/\W+/gu, '-')}`;
+  function make(label: string, round: number, part: Part, growingIds: boolean): Promise<Topics> {
     if (part === 'in no order') return shaped(environment, label, { seed: label }, log, closing);
-    const [place, growing] = part.split(', ');
-    const share = (round % ROUNDS) * IN_ORDER.length + IN_ORDER.indexOf(place as InOrder) + 1;
-    const shape = { inOrder: true, days, now: from + share * days * DAY_MS, growingIds: growing !== undefined };
+    const share = (round % ROUNDS) * IN_ORDER.length + IN_ORDER.indexOf(part) + 1;
+    const shape = { inOrder: true, days, now: from + share * days * DAY_MS, growingIds };
     return shaped(environment, label, { seed: label, ...shape }, log, closing);
   }
 
   const made = new Map<string, Promise<Topics>>();
-  return (round, part) => {
-    const key = `${round} ${part}`;
-    const found = made.get(key) ?? make(round, part);
-    made.set(key, found);
+  return (round, part, growingIds = false) => {
+    const label = `${name}${round}-${part.replaceAll(' ', '-')}${growingIds ? '-growing-ids' : ''}`;
+    const found = made.get(label) ?? make(label, round, part, growingIds);
+    made.set(label, found);
     return found;
   };
 }
