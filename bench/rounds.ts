@@ -94,10 +94,18 @@ async function runRound(options: RoundsOptions, units: readonly Unit[], label: s
   return { measured, others: others() };
 }
 
-async function measure(
+/** Lets a contestant write once, into a server whose other work was written out before. */
+export async function measure(
   contestant: Contestant,
   url: string,
-  { databases, events, pids, signal }: RoundsOptions,
+  {
+    databases,
+    events,
+    pids,
+    signal,
+  }: Pick<RoundsOptions, 'databases' | 'events' | 'signal'> & {
+    pids: Pick<Pids, 'postgres' | 'byName'>;
+  },
 ): Promise<Measured> {
   await databases.checkpoint();
   const before = { cpu: serverCpu(pids), wal: await databases.walBytes() };
@@ -114,7 +122,7 @@ async function measure(
   };
 }
 
-function serverCpu({ postgres, byName }: Pids): Record<ServerName, number | null> {
+function serverCpu({ postgres, byName }: Pick<Pids, 'postgres' | 'byName'>): Record<ServerName, number | null> {
   return everyServer((name) => {
     const pid = name === 'postgres' ? postgres : byName[name];
     return pid === null || pid === undefined ? null : cpuSecondsOf([pid]);

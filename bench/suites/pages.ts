@@ -7,9 +7,9 @@ import { createWriter } from '../contestants/writer.ts';
 import { type Databases, openDatabases } from '../databases.ts';
 import { deleteLogs, type Environment, OURS, prepareOurs, withEnvironment } from '../environment.ts';
 import { requireHugePages } from '../huge-pages.ts';
-import { cpuSecondsOf, watchOthers } from '../machine.ts';
+import { watchOthers } from '../machine.ts';
 import { table } from '../report.ts';
-import { rotate } from '../rounds.ts';
+import { measure, rotate } from '../rounds.ts';
 import { ADVISED_SETTINGS, type Closing, closingAfterwards } from '../servers.ts';
 import { spreadOf } from '../statistics.ts';
 import type { CommonOptions, Suite } from './suite.ts';
@@ -69,7 +69,7 @@ export const pages: Suite<Options> = {
       // Before the run's own, which would take the huge pages if it could.
       const servers = { small: await open('small', log, closing), huge: await open('huge', log, closing) };
       await withEnvironment({ events, partitions, keep, log }, async (environment) => {
-        const found = await measure(environment, servers, rounds, log);
+        const found = await compare(environment, servers, rounds, log);
         await report({
           paragraphs: paragraphsOf(found, environment.settings),
           versions: environment.versions,
@@ -93,7 +93,7 @@ async function open(size: Size, log: (line: string) => void, closing: Closing): 
   return { databases, pid };
 }
 
-async function measure(
+async function compare(
   environment: Environment,
   servers: BySize<Server>,
   count: number,
@@ -134,11 +134,11 @@ async function write(
   signal: AbortSignal,
 ): Promise<Measured> {
   const url = await databases.fresh(OURS);
-  const before = cpuSecondsOf([pid]);
-  const measurement = await writer.run(url, signal);
-  const after = cpuSecondsOf([pid]);
-  if (before === null || after === null) throw new Error('PostgreSQL ended while it was measured');
-  return { rate: measurement.events / measurement.seconds, cpu: ((after - before) / events) * 1_000_000 };
+  const pids = { postgres: pid, byName: {} };
+  const measured = await measure(writer, url, { databases, events, pids, signal });
+  const cpu = measured.serverCpuPerMillion.postgres;
+  if (cpu === null) throw new Error('PostgreSQL ended while it was measured');
+  return { rate: measured.events / measured.seconds, cpu };
 }
 
 function paragraphsOf({ rounds, choice }: Found, { events, partitions, lanes }: Environment['settings']): string[] {
