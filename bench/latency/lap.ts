@@ -1,12 +1,10 @@
 // The records of a lap, out of topics that hold them.
 import type { LogReader, TopicPartition } from '../../activities/ports.ts';
 import { interleave, type Lap } from './schedule.ts';
-import { idOf } from './stamp.ts';
+import { type Stampable, stampable } from './stamp.ts';
 
-export interface LapRecord {
-  id: string;
+export interface LapRecord extends Stampable {
   key: Buffer | null;
-  value: Buffer;
 }
 
 const READ_TIMEOUT_MS = 60_000;
@@ -49,7 +47,7 @@ async function readPartition(reader: LogReader, at: TopicPartition, most: number
       for (const slice of await session.next({ maxRecords: 10_000, lingerMs: 0, signal })) {
         for (const { key, value } of slice.records) {
           if (value === null) throw new Error(`${at.topic}: a tombstone is no event`);
-          records.push({ id: idOf(value), key: key && Buffer.from(key), value: Buffer.from(value) });
+          records.push({ ...stampable(Buffer.from(value)), key: key && Buffer.from(key) });
         }
       }
     }

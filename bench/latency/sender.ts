@@ -76,16 +76,18 @@ function createCutter(
   const nextOffsets = [...firstOffsets];
   return (from, to) => {
     const piece: Piece = { messages: new Map(), bases: new Map() };
+    const now = Date.now();
     for (let place = from; place < to; place += 1) {
       const stream = order[place % order.length] as number;
       const { topic, partition } = streams[stream] as Lap['streams'][number];
-      const { id, key, value } = records[place % records.length] as LapRecord;
+      const record = records[place % records.length] as LapRecord;
       const offset = nextOffsets[stream] as number;
       nextOffsets[stream] = offset + 1;
       const name = `${topic}/${partition}`;
       if (!piece.bases.has(name)) piece.bases.set(name, offset);
       const messages = piece.messages.get(topic) ?? [];
-      messages.push({ key, value: stamped(value, id, firstLap + Math.floor(place / records.length)), partition });
+      const value = stamped(record, firstLap + Math.floor(place / records.length), now);
+      messages.push({ key: record.key, value, partition });
       piece.messages.set(topic, messages);
     }
     return piece;

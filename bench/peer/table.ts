@@ -13,7 +13,7 @@ export const FLAT_POSITIONS = 'crm_events_positions';
 
 /**
  * Makes the table, partitioned by day and keyed like our staging tables, its columns of their types, with a partition for
- * each day from `from` to `to` (epoch milliseconds).
+ * each day from `from` to the one after `to` (epoch milliseconds), since records may be sent past midnight.
  */
 export async function createPeerTable(databaseUrl: string, from: number, to: number): Promise<void> {
   await withClient(databaseUrl, async (client) => {
@@ -31,7 +31,7 @@ export async function createPeerTable(databaseUrl: string, from: number, to: num
         PRIMARY KEY (event_id, event_timestamp)
       ) PARTITION BY RANGE (event_timestamp);
       CREATE TABLE ${FLAT_POSITIONS} (partition int PRIMARY KEY, next_offset bigint NOT NULL)`);
-    for (let day = Math.floor(from / DAY_MS); day <= Math.floor(to / DAY_MS); day += 1) {
+    for (let day = Math.floor(from / DAY_MS); day <= Math.floor(to / DAY_MS) + 1; day += 1) {
       await client.query(`
         CREATE TABLE ${PEER_TABLE}_${day} PARTITION OF ${PEER_TABLE}
         FOR VALUES FROM ('${dayStart(day)}') TO ('${dayStart(day + 1)}')`);

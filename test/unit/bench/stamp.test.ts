@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { idOf, stamped, stampedId } from '../../../bench/latency/stamp.ts';
+import { stampable, stamped, stampedId } from '../../../bench/latency/stamp.ts';
 import { createEventEncoder } from '../../../scripts/lib/event-encoder.ts';
 import { createEventFactory } from '../../../scripts/lib/event-factory.ts';
 
@@ -12,20 +12,38 @@ const { role, event } = createEventFactory({
 }).eventAt(0);
 const value = encoder.encode(role, event);
 
-describe('stamped', () => {
+describe('stampable', () => {
   it('finds the id where every schema has it', () => {
-    expect(idOf(value)).toBe(event.eventId);
-  });
-
-  it('changes the id and nothing else, in a copy', () => {
-    const copy = stamped(value, event.eventId, 3);
-    expect(copy).toEqual(encoder.encode(role, { ...event, eventId: stampedId(event.eventId, 3) }));
-    expect(idOf(value)).toBe(event.eventId);
+    expect(stampable(value).id).toBe(event.eventId);
   });
 
   it('refuses what does not begin with a UUID', () => {
-    expect(() => idOf(Buffer.from([0, 0, 0, 0, 1, 4, 0x61, 0x62]))).toThrow(/UUID/);
+    expect(() => stampable(Buffer.from([0, 0, 0, 0, 1, 4, 0x61, 0x62]))).toThrow(/UUID/);
   });
+
+  it('refuses a time that would not fit where another was', () => {
+    expect(() => stampable(encoder.encode(role, { ...event, timestamp: 0 }))).toThrow(/no time/);
+  });
+
+  it('refuses texts whose length takes more than one byte', () => {
+    expect(() => stampable(encoder.encode(role, { ...event, organizationId: 'o'.repeat(64) }))).toThrow(/64 bytes/);
+  });
+
+  it('refuses what ends too early', () => {
+    expect(() => stampable(value.subarray(0, stampable(value).timeAt - 4))).toThrow(/64 bytes|no time/);
+  });
+});
+
+describe('stamped', () => {
+  it.each([1_767_225_600_000, 1_767_225_599_999, 2_100_000_000_001])(
+    'changes the id and the time, and nothing else, in a copy: %d',
+    (at) => {
+      const copy = stamped(stampable(value), 3, at);
+      const expected = { ...event, eventId: stampedId(event.eventId, 3), timestamp: at };
+      expect(copy).toEqual(encoder.encode(role, expected));
+      expect(value).toEqual(encoder.encode(role, event));
+    },
+  );
 });
 
 describe('stampedId', () => {
