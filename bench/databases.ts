@@ -12,6 +12,8 @@ export interface Databases {
   /** Writes out to disk what is pending, so that nothing measured pays for what was before. */
   checkpoint(): Promise<void>;
   serverVersion(): Promise<string>;
+  /** Whether the server's shared memory has huge pages; null where it does not tell, which is before PostgreSQL 17. */
+  hugePages(): Promise<boolean | null>;
   /** Bytes of WAL that the server has written so far, of all databases. */
   walBytes(): Promise<number>;
   /** Process id of the server, null unless it runs on this machine. */
@@ -59,6 +61,13 @@ export async function openDatabases(serverUrl: string, prefix: string): Promise<
     async serverVersion() {
       const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
       return rows[0]?.server_version ?? '';
+    },
+    async hugePages() {
+      const { rows } = await client.query<{ status: string | null }>(
+        "SELECT current_setting('huge_pages_status', true) AS status",
+      );
+      const status = rows[0]?.status ?? null;
+      return status === null ? null : status === 'on';
     },
     async walBytes() {
       const { rows } = await client.query<{ bytes: string }>("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS bytes");

@@ -8,14 +8,17 @@ import { createKafka, type KafkaClient } from '../adapters/kafka/client.ts';
 import type { RegistryOptions } from '../adapters/registry/index.ts';
 import { down, SERVERS, type ServerName, type StackEnv, status, up } from '../stack/index.ts';
 import { type Databases, openDatabases } from './databases.ts';
+import { hugePagesCommand, readMeminfo } from './huge-pages.ts';
 import { interruption } from './interruption.ts';
 import { openNamespace } from './namespace.ts';
 
 const MIB = 1_048_576;
 
+const SHARED_BUFFERS_MIB = Math.floor(os.totalmem() / 4 / MIB);
+
 /** What docs/PERFORMANCE.md advises users to give PostgreSQL; the stack's own settings are those of a small test. */
 export const ADVISED_SETTINGS = {
-  shared_buffers: `${Math.floor(os.totalmem() / 4 / MIB)}MB`,
+  shared_buffers: `${SHARED_BUFFERS_MIB}MB`,
   checkpoint_timeout: '15min',
   max_wal_size: '16GB', // more would take the disk that the measured tables need
 };
@@ -85,6 +88,10 @@ async function openServers({ databaseUrl, keep, log }: ServerSettings, closing: 
 
   const databases = await openDatabases(servers.DATABASE_URL, `crm_bench_${id}`);
   closing.push(() => databases.close());
+  if (databaseUrl === undefined && process.platform === 'linux' && (await databases.hugePages()) === false) {
+    const command = hugePagesCommand(readMeminfo(), SHARED_BUFFERS_MIB * MIB) ?? 'there are enough now, begin again';
+    log(`PostgreSQL runs without the huge pages that docs/PERFORMANCE.md advises; as root, before a run: ${command}`);
+  }
 
   const namespace = `bench-${id}`;
   const temporal = await openNamespace(servers.TEMPORAL_ADDRESS, namespace);

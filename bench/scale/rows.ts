@@ -4,7 +4,8 @@ import { requireDisk } from '../disk.ts';
 import { type Environment, OURS, prepareOurs } from '../environment.ts';
 import type { Closing } from '../servers.ts';
 import type { Case, Dimension, OpenDimension } from './dimension.ts';
-import { FILLED_BYTES, type Filling, fillTables } from './fill.ts';
+import { FILLED_BYTES, type Filling, fillTables, warmIndexes } from './fill.ts';
+import type { Reading } from './ingest-once.ts';
 import { shaped } from './shapes.ts';
 import type { Topics } from './topics.ts';
 
@@ -19,7 +20,8 @@ const NOTE =
   'the events of one round after the other are those that come next: later than what is there, in the order of their ' +
   'times. As many are written between the checkpoint and what is measured, since the first change of a page after a ' +
   'checkpoint writes the whole page; not so where the line says "right after a checkpoint". "In no order" are events ' +
-  'whose times lie anywhere in the seven days.';
+  'whose times lie anywhere in the seven days. All indexes are read into the buffers before, where they would be had ' +
+  'the rows just been written.';
 
 export const rows: OpenDimension = (environment, log, closing) =>
   filled(
@@ -71,34 +73,32 @@ async function filled(
       await prepareOurs(url, settings);
       await fillTables(url, { ...filling, from: settings.from, to }, signal);
     });
-    cases.push({
-      name: kind,
-      prepare: async (round) => ({
-        ...common,
-        databaseUrl,
+    const full = (label: string, topics: (round: number) => Promise<Pick<Reading, 'topics' | 'before'>>): Case => ({
+      name: label,
+      async prepare(round) {
+        const reading = { ...common, databaseUrl, ...(await topics(round)) };
+        await warmIndexes(databaseUrl);
+        return reading;
+      },
+    });
+    cases.push(
+      full(kind, async (round) => ({
         before: await topicsOf(round, 'before'),
         topics: await topicsOf(round, 'measured'),
-      }),
-    });
+      })),
+    );
     if (!inDetail) continue;
     cases.push(
-      {
-        name: `${kind}, and ids that grow with time (UUIDv7)`,
-        prepare: async (round) => ({
-          ...common,
-          databaseUrl,
-          before: await topicsOf(round, 'before', true),
-          topics: await topicsOf(round, 'measured', true),
-        }),
-      },
-      {
-        name: `${kind}, right after a checkpoint`,
-        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, 'after a checkpoint') }),
-      },
-      {
-        name: `${kind}, right after a checkpoint and in no order`,
-        prepare: async (round) => ({ ...common, databaseUrl, topics: await topicsOf(round, 'in no order') }),
-      },
+      full(`${kind}, and ids that grow with time (UUIDv7)`, async (round) => ({
+        before: await topicsOf(round, 'before', true),
+        topics: await topicsOf(round, 'measured', true),
+      })),
+      full(`${kind}, right after a checkpoint`, async (round) => ({
+        topics: await topicsOf(round, 'after a checkpoint'),
+      })),
+      full(`${kind}, right after a checkpoint and in no order`, async (round) => ({
+        topics: await topicsOf(round, 'in no order'),
+      })),
     );
   }
   const empty: Case = {

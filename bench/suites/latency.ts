@@ -13,6 +13,7 @@ import { watchOthers } from '../machine.ts';
 import { PEER_TITLE } from '../peer/install.ts';
 import { rotate } from '../rounds.ts';
 import { closingAfterwards } from '../servers.ts';
+import { renderSettings } from '../tables.ts';
 import type { CommonOptions, Suite, Tools } from './suite.ts';
 
 interface LatencyOptions extends CommonOptions {
@@ -75,7 +76,8 @@ async function measure(
     }
   }
   const versions = [...environment.versions, ...(options.peer ? [PEER_TITLE] : [])];
-  await report({ paragraphs: renderLatencies(runs), versions, others });
+  const settings = await renderSettings(environment.servers.DATABASE_URL);
+  await report({ paragraphs: [...renderLatencies(runs), settings], versions, others });
 }
 
 async function measureOnce(

@@ -12,6 +12,7 @@ import { judge, renderSoak, type Soak } from '../soak/report.ts';
 import { watchRss } from '../soak/rss.ts';
 import { type Stream, sendStream } from '../soak/stream.ts';
 import { memoryOf, windowsOf } from '../soak/windows.ts';
+import { renderSettings } from '../tables.ts';
 import type { CommonOptions, Suite, Tools } from './suite.ts';
 
 interface SoakOptions extends CommonOptions {
@@ -59,7 +60,8 @@ async function run(environment: Environment, options: SoakOptions, { log, report
     await ingestion.stop();
   }
   const verdict = judge(found);
-  await report({ paragraphs: renderSoak(found, verdict), versions, others: [share()] });
+  const settings = await renderSettings(databaseUrl);
+  await report({ paragraphs: [...renderSoak(found, verdict), settings], versions, others: [share()] });
   await deleteLogs(environment);
   if (!verdict.passed) process.exitCode = 1;
 }

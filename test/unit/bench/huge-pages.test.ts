@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hugePagesMissing } from '../../../bench/huge-pages.ts';
+import { hugePagesCommand, hugePagesMissing } from '../../../bench/huge-pages.ts';
 
 const MIB = 1_048_576;
 
@@ -31,5 +31,15 @@ describe('hugePagesMissing', () => {
 
   it('refuses a kernel without huge pages', () => {
     expect(() => hugePagesMissing('MemTotal:       24684152 kB\n', 10 * MIB)).toThrow('needs huge pages');
+  });
+});
+
+describe('hugePagesCommand', () => {
+  it('keeps those that others hold, and leaves room for what PostgreSQL shares beside its buffers', () => {
+    expect(hugePagesCommand(meminfo({ free: 100 }), 1_000 * MIB)).toBe('sysctl -w vm.nr_hugepages=1475');
+  });
+
+  it('is none when there are enough', () => {
+    expect(hugePagesCommand(meminfo({ free: 575 }), 1_000 * MIB)).toBeNull();
   });
 });
