@@ -55,7 +55,7 @@ export function renderSoak(soak: Soak, { passed, slope, drift }: Verdict): strin
   const share = Math.round((rate / most) * 100);
   return [
     `**${passed ? 'Passed' : 'Failed'}.** ${memory}; ${latency}.`,
-    `${tenths(minutes)} minutes at ${whole(rate)} events/s, ${share} % of the ${whole(most)} that were read just before while more were sent, both valid within this run alone; the tables held ${whole(filled)} events when it began, and ${whole(filled + minutes * 60 * rate)} in the end. Milliseconds from when a record was due to be sent until other transactions saw it:`,
+    `${tenths(minutes)} minutes at ${whole(rate)} events/s, ${share} % of the ${whole(most)} that were read in the minute after a checkpoint had begun while more were sent, both valid within this run alone; the tables held ${whole(filled)} events when it began, and ${whole(filled + minutes * 60 * rate)} in the end. Milliseconds from when a record was due to be sent until other transactions saw it:`,
     table(
       ['until minute', 'p50', 'p99', 'p99.9', 'max', 'worker’s RSS, MiB'],
       windows.map(({ end, latency: { p50, p99, p999, max }, rss }) => [

@@ -25,7 +25,7 @@ interface SoakOptions extends CommonOptions {
 const PARTITIONS = 6;
 const MILLION = 1_000_000;
 const WARM_UP_SHARE = 0.15;
-/** So long records are sent to see how many are read meanwhile. */
+/** So long records are sent to see how many are read meanwhile, from the beginning of a checkpoint on. */
 const BESIDE_SECONDS = 60;
 /** Kafka keeps some minutes of the stream, PostgreSQL some of its WAL. */
 const OTHER_DISK_BYTES = 24e9;
@@ -86,12 +86,22 @@ async function measure(
   { filled, minutes, percent }: SoakOptions,
   log: (line: string) => void,
 ): Promise<Soak> {
-  const { backlog, kafka } = environment;
+  const { backlog, databases, kafka } = environment;
   const { consumerGroup, pid } = ingestion;
   const { rate: alone, bytesPerEvent } = await measureMaximum(environment, ingestion, databaseUrl);
   log(`read ${Math.round(alone)} events/s from full topics; now as many are sent meanwhile`);
   const stream = (settings: Stream) => sendStream(environment, ingestion, databaseUrl, settings);
-  const first = await stream({ rate: Math.round(alone), seconds: BESIDE_SECONDS, firstLap: 0 });
+  let written: Promise<void> | undefined;
+  const first = await stream({
+    rate: Math.round(alone),
+    seconds: BESIDE_SECONDS,
+    firstLap: 0,
+    ready: async () => {
+      written = databases.checkpoint(); // not awaited: some will begin in the steady part as well
+      written.catch(() => {}); // told when it is awaited
+    },
+  });
+  await written;
   const most = rateWhileSent(first.steady, BESIDE_SECONDS);
   const rate = Math.max(1, Math.round((most * percent) / 100));
   const records = rate * minutes * 60;
