@@ -10,12 +10,15 @@ import { requireHugePages } from '../huge-pages.ts';
 import { watchOthers } from '../machine.ts';
 import { table } from '../report.ts';
 import { measure, rotate } from '../rounds.ts';
+import { fillTables, warmIndexes } from '../scale/fill.ts';
 import { ADVISED_SETTINGS, type Closing, closingAfterwards } from '../servers.ts';
 import { spreadOf } from '../statistics.ts';
 import type { CommonOptions, Suite } from './suite.ts';
 
 interface Options extends CommonOptions {
   events: number;
+  /** Millions. */
+  filled: number;
   rounds: number;
   partitions: number;
 }
@@ -52,6 +55,7 @@ const INSTANCES = {
   huge: { name: 'bench-huge-pages', portOffset: 12_000, postgresSettings: { ...SETTINGS, huge_pages: 'on' } },
 };
 const CONNECTIONS = [2, 4, 8];
+const MILLION = 1_000_000;
 
 export const pages: Suite<Options> = {
   name: 'pages',
@@ -59,19 +63,20 @@ export const pages: Suite<Options> = {
   configure(command) {
     command
       .option('--events <n>', 'events that are written to each server', positive, 400_000)
+      .option('--filled <n>', 'millions of events that the ledger knows before', positive, 0)
       .option('--rounds <n>', 'how often; the ratios are medians over the rounds', positive, 7)
       .option('--partitions <n>', 'partitions of each topic', positive, 6);
   },
-  async run({ events, rounds, partitions, databaseUrl, keep }, { log, report }) {
+  async run({ events, filled, rounds, partitions, databaseUrl, keep }, { log, report }) {
     if (databaseUrl !== undefined) throw new Error('this suite measures servers of its own: leave out --database-url');
     requireHugePages(SHARED_BUFFERS.bytes);
     await closingAfterwards(log, async (closing) => {
       // Before the run's own, which would take the huge pages if it could.
       const servers = { small: await open('small', log, closing), huge: await open('huge', log, closing) };
       await withEnvironment({ events, partitions, keep, log }, async (environment) => {
-        const found = await compare(environment, servers, rounds, log);
+        const found = await compare(environment, servers, { filled, rounds }, log);
         await report({
-          paragraphs: paragraphsOf(found, environment.settings),
+          paragraphs: paragraphsOf(found, environment.settings, filled),
           versions: environment.versions,
           others: found.others,
         });
@@ -96,18 +101,19 @@ async function open(size: Size, log: (line: string) => void, closing: Closing): 
 async function compare(
   environment: Environment,
   servers: BySize<Server>,
-  count: number,
+  { filled, rounds: count }: Pick<Options, 'filled' | 'rounds'>,
   log: (line: string) => void,
 ): Promise<Found> {
-  const { backlog, pids, settings, signal } = environment;
+  const { backlog, pids, signal } = environment;
   for (const { databases } of Object.values(servers)) {
-    await databases.template(OURS, (url) => prepareOurs(url, settings));
+    await databases.template(OURS, (url) => prepare(url, environment, filled, log));
   }
+  const fresh = ({ databases }: Server) => freshAndWarm(databases, filled > 0);
   log('reading the events into memory …');
   const lanes = await readLanes(environment, Math.max(...CONNECTIONS));
   const writer = createWriter(lanes, backlog.events, CONNECTIONS);
   log('warming up …');
-  const choice = (await writer.warmUp?.(() => servers.small.databases.fresh(OURS), signal)) ?? null;
+  const choice = (await writer.warmUp?.(() => fresh(servers.small), signal)) ?? null;
   const found: Found = { rounds: [], others: [], choice };
   const ours = [...pids.all, servers.small.pid, servers.huge.pid];
   for (let round = 0; round <= count; round += 1) {
@@ -115,7 +121,8 @@ async function compare(
     const measured: Partial<Record<Size, Measured>> = {};
     for (const size of rotate(SIZES, round)) {
       signal.throwIfAborted();
-      const { rate, cpu } = await write(writer, servers[size], backlog.events, signal);
+      const url = await fresh(servers[size]);
+      const { rate, cpu } = await write(writer, servers[size], url, { events: backlog.events, signal });
       measured[size] = { rate, cpu };
       const label = round === 0 ? 'for the caches' : `round ${round} of ${count}`;
       log(`${label}: ${size} pages ${whole(rate)} events/s, ${cpu.toFixed(1)} CPU s per million`);
@@ -127,13 +134,31 @@ async function compare(
   return found;
 }
 
+async function prepare(
+  url: string,
+  { settings, signal }: Environment,
+  filled: number,
+  log: (line: string) => void,
+): Promise<void> {
+  await prepareOurs(url, settings);
+  if (filled === 0) return;
+  log(`filling a ledger with ${filled} million events …`);
+  await fillTables(url, { events: filled * MILLION, tables: 'ledger', from: settings.from, to: settings.now }, signal);
+}
+
+/** A copied database is not in the buffers as one is whose rows have just been written. */
+async function freshAndWarm(databases: Databases, warm: boolean): Promise<string> {
+  const url = await databases.fresh(OURS);
+  if (warm) await warmIndexes(url);
+  return url;
+}
+
 async function write(
   writer: Contestant,
   { databases, pid }: Server,
-  events: number,
-  signal: AbortSignal,
+  url: string,
+  { events, signal }: { events: number; signal: AbortSignal },
 ): Promise<Measured> {
-  const url = await databases.fresh(OURS);
   const pids = { postgres: pid, byName: {} };
   const measured = await measure(writer, url, { databases, events, pids, signal });
   const cpu = measured.serverCpuPerMillion.postgres;
@@ -141,7 +166,11 @@ async function write(
   return { rate: measured.events / measured.seconds, cpu };
 }
 
-function paragraphsOf({ rounds, choice }: Found, { events, partitions, lanes }: Environment['settings']): string[] {
+function paragraphsOf(
+  { rounds, choice }: Found,
+  { events, partitions, lanes }: Environment['settings'],
+  filled: number,
+): string[] {
   const ratios = (pick: (measured: Measured) => number) => {
     const { min, median, max } = spreadOf(rounds.map(({ huge, small }) => pick(huge) / pick(small)));
     return [min, median, max].map((ratio) => ratio.toFixed(2));
@@ -167,6 +196,7 @@ function paragraphsOf({ rounds, choice }: Found, { events, partitions, lanes }: 
     ),
     [
       `${whole(events)} events, ${partitions} partitions a topic, ${lanes} lanes`,
+      `the ledger knew ${whole(filled * MILLION)} before`,
       `rounds: ${rounds.length}`,
       `writer ${choice}`,
       `shared_buffers ${SHARED_BUFFERS.setting}.`,
