@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts';
 import { watchOthers } from '../machine.ts';
 import { rotate } from '../rounds.ts';
 import type { Closing } from '../servers.ts';
+import { vacuum } from './fill.ts';
 import { ingestOnce, type Reading } from './ingest-once.ts';
 
 /** One way of running, which gets its events and its database anew in each round. */
@@ -51,7 +52,10 @@ export async function measureDimension(
       environment.signal.throwIfAborted();
       const reading = await one.prepare(round);
       await environment.databases.checkpoint();
-      if (reading.before !== undefined) await ingestOnce(environment, { ...reading, topics: reading.before });
+      if (reading.before !== undefined) {
+        await ingestOnce(environment, { ...reading, topics: reading.before });
+        await vacuum(reading.databaseUrl);
+      }
       const share = watchOthers(environment.pids.all);
       const rate = await ingestOnce(environment, reading);
       others.push(share());

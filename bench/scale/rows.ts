@@ -19,8 +19,9 @@ type Kind = Pick<Filling, 'events' | 'tables'> & { name: string; inDetail?: bool
 const NOTE =
   'the events of one round after the other are those that come next: later than what is there, in the order of their ' +
   'times. As many are written between the checkpoint and what is measured, since the first change of a page after a ' +
-  'checkpoint writes the whole page; not so where the line says "right after a checkpoint". "In no order" are events ' +
-  'whose times lie anywhere in the seven days. All indexes are read into the buffers before, where they would be had ' +
+  'checkpoint writes the whole page, and then vacuumed, since autovacuum comes to empty tables later than what is ' +
+  'measured there; not so where the line says "right after a checkpoint". "In no order" are events whose times lie ' +
+  'anywhere in the seven days. All indexes are read into the buffers before, where they would be had ' +
   'the rows just been written.';
 
 export const rows: OpenDimension = (environment, log, closing) =>
