@@ -25,6 +25,8 @@ export interface Ready {
 export interface Order {
   /** On the shared clock, in milliseconds. */
   startAt: number;
+  /** The same moment in epoch milliseconds: the time of the first event. */
+  startedAt: number;
   /** Records per second. */
   rate: number;
   records: number;

@@ -1,12 +1,13 @@
 // How far the rival's rows are visible. It keeps no positions in the table, so the rows themselves are looked up by their
-// ids: the first that is missing of each partition, and when one is there, how many more. A partition's records are
+// keys: the first that is missing of each partition, and when one is there, how many more. A partition's records are
 // written in their order, and those of one `put` in one transaction.
 import pg from 'pg';
 import { sharedClock } from './clock.ts';
+import { eventTime } from './schedule.ts';
 import type { Sight, Watched } from './sight.ts';
 import { stampedId } from './stamp.ts';
 
-/** Ids that are looked up for each stream at once, while it is found out how many are there. */
+/** Rows that are looked up for each stream at once, while it is found out how many are there. */
 const PROBES = 16;
 
 /** A record of a stream, counted from 0. */
@@ -18,20 +19,29 @@ interface Probe {
 /** Which of the probed records are there, in the order of the probes. */
 export type AreThere = (probes: readonly Probe[]) => Promise<readonly boolean[]>;
 
-/** @param table whose column `event_id` has an index */
+/** @param table whose key is (event_timestamp, event_id) */
 export async function openRowsSight(databaseUrl: string, table: string, watched: Watched): Promise<Sight> {
-  const { generator, schedule, startAt } = watched;
+  const { generator, schedule, startAt, startedAt } = watched;
   const { ids, firstLap } = generator;
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
-  const text = `SELECT event_id FROM ${table} WHERE event_id = ANY($1::varchar[])`;
+  // Each by its whole key, in the one partition of its time.
+  const text = `
+    SELECT found.event_id
+    FROM unnest($1::timestamptz[], $2::varchar[]) AS wanted(event_timestamp, event_id)
+    CROSS JOIN LATERAL (
+      SELECT t.event_id FROM ${table} t
+      WHERE t.event_timestamp = wanted.event_timestamp AND t.event_id = wanted.event_id
+      OFFSET 0
+    ) found`;
 
   const areThere: AreThere = async (probes) => {
-    const wanted = probes.map(({ stream, nth }) => {
-      const place = schedule.placeOf(stream, nth);
-      return stampedId(ids[place % ids.length] ?? '', firstLap + Math.floor(place / ids.length));
-    });
-    const { rows } = await client.query<[string]>({ name: 'rows', text, values: [wanted], rowMode: 'array' });
+    const places = probes.map(({ stream, nth }) => schedule.placeOf(stream, nth));
+    const wanted = places.map((place) =>
+      stampedId(ids[place % ids.length] ?? '', firstLap + Math.floor(place / ids.length)),
+    );
+    const times = places.map((place) => new Date(eventTime(place, schedule.rate, startedAt)));
+    const { rows } = await client.query<[string]>({ name: 'rows', text, values: [times, wanted], rowMode: 'array' });
     const found = new Set(rows.map(([id]) => id));
     return wanted.map((id) => found.has(id));
   };

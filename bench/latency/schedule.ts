@@ -51,6 +51,15 @@ export function dueTime(place: number, rate: number): number {
   return (place * 1_000) / rate;
 }
 
+/**
+ * The time that the record of a place bears: when it is due.
+ * @param startedAt when the schedule began, in epoch milliseconds
+ * @returns whole epoch milliseconds
+ */
+export function eventTime(place: number, rate: number, startedAt: number): number {
+  return Math.floor(startedAt + dueTime(place, rate));
+}
+
 /** How many records are due before a time, in milliseconds from the start. */
 export function countBefore(time: number, rate: number): number {
   return Math.max(0, Math.ceil((time * rate) / 1_000));

@@ -6,7 +6,7 @@ import { sharedClock } from './clock.ts';
 import type { Order, Punctuality, Ready } from './generator-messages.ts';
 import type { LapRecord } from './lap.ts';
 import { percentile } from './latencies.ts';
-import { countBefore, dueTime, type Lap } from './schedule.ts';
+import { countBefore, dueTime, eventTime, type Lap } from './schedule.ts';
 import { stamped } from './stamp.ts';
 
 /** After a stall what is due goes out in pieces of so many records. */
@@ -28,8 +28,8 @@ export function createSender(
 ): (order: Order) => Promise<Punctuality> {
   const cut = createCutter(lap, start);
 
-  async function hand(from: number, to: number): Promise<void> {
-    const { messages, bases } = cut(from, to);
+  async function hand(from: number, to: number, order: Order): Promise<void> {
+    const { messages, bases } = cut(from, to, order);
     const topicMessages = [...messages].map(([topic, own]) => ({ topic, messages: own }));
     for (const { topicName, partition, baseOffset } of await producer.sendBatch({ topicMessages, acks: 1 })) {
       if (bases.get(`${topicName}/${partition}`) !== Number(baseOffset)) {
@@ -38,7 +38,8 @@ export function createSender(
     }
   }
 
-  return async ({ startAt, rate, records: total, tickMs, countFrom }) => {
+  return async (order) => {
+    const { startAt, rate, records: total, tickMs, countFrom } = order;
     const [late, acknowledged]: [number[], number[]] = [[], []];
     const pending = new Set<Promise<void>>();
     const failures: unknown[] = [];
@@ -50,7 +51,7 @@ export function createSender(
       if (to > sent) {
         const counts = sent >= countFrom;
         if (counts) late.push(began - startAt - dueTime(sent, rate));
-        const handed: Promise<void> = hand(sent, to)
+        const handed: Promise<void> = hand(sent, to, order)
           .then(
             () => void (counts && acknowledged.push(sharedClock() - began)),
             (error: unknown) => void failures.push(error),
@@ -72,11 +73,10 @@ export function createSender(
 function createCutter(
   { streams, order, records }: Lap & { records: readonly LapRecord[] },
   { firstOffsets, firstLap }: Start,
-): (from: number, to: number) => Piece {
+): (from: number, to: number, times: Pick<Order, 'rate' | 'startedAt'>) => Piece {
   const nextOffsets = [...firstOffsets];
-  return (from, to) => {
+  return (from, to, { rate, startedAt }) => {
     const piece: Piece = { messages: new Map(), bases: new Map() };
-    const now = Date.now();
     for (let place = from; place < to; place += 1) {
       const stream = order[place % order.length] as number;
       const { topic, partition } = streams[stream] as Lap['streams'][number];
@@ -86,7 +86,8 @@ function createCutter(
       const name = `${topic}/${partition}`;
       if (!piece.bases.has(name)) piece.bases.set(name, offset);
       const messages = piece.messages.get(topic) ?? [];
-      const value = stamped(record, firstLap + Math.floor(place / records.length), now);
+      const lap = firstLap + Math.floor(place / records.length);
+      const value = stamped(record, lap, eventTime(place, rate, startedAt));
       messages.push({ key: record.key, value, partition });
       piece.messages.set(topic, messages);
     }

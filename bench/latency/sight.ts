@@ -14,9 +14,13 @@ export interface Sight {
   close(): Promise<void>;
 }
 
-/** What is watched: the generator's records, sent by a schedule that began at `startAt` of the shared clock. */
+/**
+ * What is watched: the generator's records, sent by a schedule that began at `startAt` of the shared clock, which is
+ * `startedAt` in epoch milliseconds.
+ */
 export interface Watched {
   generator: Pick<Generator, 'lap' | 'ids' | 'firstOffsets' | 'firstLap'>;
   schedule: Schedule;
   startAt: number;
+  startedAt: number;
 }

@@ -1,4 +1,4 @@
-// The same encoded event as if it happened again: under another id and now. Nothing is encoded while latency is measured.
+// The same encoded event as if it happened again: under another id and at another time. Nothing is encoded while latency is measured.
 
 /** Magic byte and schema id, then the length of the first field, which is the event's id in every schema here. */
 const ID_AT = 6;

@@ -46,10 +46,11 @@ export async function runSteady(options: SteadyOptions): Promise<Steady> {
   const { generator, rate, seconds, warmUp, tickMs } = options;
   const schedule = createSchedule(generator.lap, rate);
   const startAt = sharedClock() + START_IN_MS;
-  const sight = await options.openSight({ generator, schedule, startAt });
+  const startedAt = Date.now() + START_IN_MS;
+  const sight = await options.openSight({ generator, schedule, startAt, startedAt });
   try {
     const records = Math.round(rate * seconds);
-    const sending = generator.send({ startAt, rate, records, tickMs, countFrom: rate * warmUp });
+    const sending = generator.send({ startAt, startedAt, rate, records, tickMs, countFrom: rate * warmUp });
     const seen = await Promise.all([watch(options, sight, schedule, startAt, records), sending]);
     const [{ sightings, gaps }, punctuality] = seen;
     const sorted = Float64Array.from(gaps).sort();

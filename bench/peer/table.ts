@@ -28,7 +28,7 @@ export async function createPeerTable(databaseUrl: string, from: number, to: num
         correlation_id varchar(255),
         data jsonb NOT NULL,
         processed_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (event_id, event_timestamp)
+        PRIMARY KEY (event_timestamp, event_id)
       ) PARTITION BY RANGE (event_timestamp);
       CREATE TABLE ${FLAT_POSITIONS} (partition int PRIMARY KEY, next_offset bigint NOT NULL)`);
     for (let day = Math.floor(from / DAY_MS); day <= Math.floor(to / DAY_MS) + 1; day += 1) {

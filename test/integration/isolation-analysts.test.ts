@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import pg from 'pg';
 import { type DatabasePool, sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -65,6 +67,50 @@ describe('an analyst', () => {
     const readers = sql.type(z.object({ reader: z.string() }))`SELECT reader FROM analytics.crm_reader_organizations`;
     expect(await pool.anyFirst(readers)).toEqual([name]);
     await expect(guarded(() => grantBy(pool, name))).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('finds a row by its id alone as the documentation says, by the keys of the ledger and of one partition', async () => {
+    const { owner, login } = await createGuardedDatabase();
+    for (const day of ['2026-11-20', '2026-11-21']) {
+      await owner.query(sql.unsafe`SELECT analytics.crm_ensure_partition('crm_leads_staging', ${day}, 'day')`);
+    }
+    await owner.query(sql.unsafe`
+      WITH e AS (
+        SELECT md5(n::text)::uuid AS id, '2026-11-20'::timestamptz + n * interval '4 seconds' AS at
+        FROM generate_series(1, 40000) n
+      ), staged AS (
+        INSERT INTO analytics.crm_leads_staging (id, event_id, lead_id, organization_id, event_timestamp, event_type, ingestion_id)
+        SELECT id, id, 'lead', 'a', at, 'lead.created', id FROM e
+      )
+      INSERT INTO analytics.crm_event_ledger (
+        event_id, organization_id, entity, source_id, partition, "offset", event_timestamp, run_id, content_hash
+      )
+      SELECT id, 'a', 1, 1, 0, 1, at, id, 1 FROM e
+    `);
+    await owner.query(sql.unsafe`ANALYZE analytics.crm_leads_staging, analytics.crm_event_ledger`);
+    const { name, url } = await login('crm_read');
+    await owner.query(sql.unsafe`
+      INSERT INTO analytics.crm_reader_organizations (reader, organization_id) VALUES (${name}, 'a')
+    `);
+    const documented = readFileSync(new URL('../../docs/ANALYSTS.md', import.meta.url), 'utf8')
+      .match(/^```sql\n(SELECT .*?);\n```/msu)?.[1]
+      ?.replace(/'[0-9a-f-]{36}'/u, "md5('30000')::uuid::text");
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ event_timestamp: Date }>(`${documented}`);
+      expect(rows.map((row) => row.event_timestamp.toISOString())).toEqual(['2026-11-21T09:20:00.000Z']);
+      const plan = await client.query<[string]>({ text: `EXPLAIN (ANALYZE) ${documented}`, rowMode: 'array' });
+      const scans = plan.rows
+        .flat()
+        .filter((line) => /Scan/u.test(line) && !/never executed|reader_organizations/u.test(line));
+      expect(scans.map((line) => / using (\w+?)(?:_\d)?_pkey/u.exec(line)?.[1])).toEqual([
+        'crm_event_ledger',
+        'crm_leads_staging_p20261121',
+      ]);
+    } finally {
+      await client.end();
+    }
   });
 
   it('learns of an id of another organization nothing, not even that it is there', async () => {
