@@ -25,7 +25,7 @@ import { createDataKeys, type DataKeys } from './data-keys.ts';
 import { guarded } from './errors.ts';
 import { encoded, type FreshBatch, freshBatch } from './fresh-batch.ts';
 import { sealRejected } from './kept-messages.ts';
-import { type KnownCounts, knownStep, takeOutKnown } from './known-deliveries.ts';
+import { type Known, knownStep, resentStep, takeOutKnown } from './known-deliveries.ts';
 import { createStatementNames, type StatementNames } from './prepared.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
@@ -50,7 +50,7 @@ function sliceColumn<T extends string | number | null>(
   return slices.map(pick);
 }
 
-/** Batches to write without asking for what is known, once asking has not paid. */
+/** Batches of a replay to write without asking for what is known, once asking has not paid. */
 const ASK_AGAIN_AFTER = 32;
 
 /** Writes the batches of one lane. What the last one was tells what to take the next one for. */
@@ -58,28 +58,37 @@ export function createBatchWriter(
   connection: DatabasePoolConnection,
   dataKeys: DataKeys = createDataKeys(null),
 ): (batch: Batch) => Promise<BatchResult> {
+  const deps: WriterDeps = { connection, dataKeys, named: createStatementNames('crm_batch') };
   let mostlyKnown = false;
   let allNew = true;
   let askIn = 0;
-  const named = createStatementNames('crm_batch');
 
-  async function withoutKnown(batch: Batch): Promise<{ rest: Batch; known: KnownCounts | null }> {
+  function asksFirst({ mode }: Batch): boolean {
+    if (mode === 'ingest') return !allNew;
     askIn -= 1;
-    if (!mostlyKnown || askIn > 0 || (batch.mode !== 'missing' && batch.mode !== 'ingest')) {
-      return { rest: batch, known: null };
+    return mode === 'missing' && mostlyKnown && askIn <= 0;
+  }
+
+  async function write(batch: Batch): Promise<BatchResult> {
+    if (!asksFirst(batch)) return writeBatch(deps, batch, null, allNew);
+    const { rest, known } = await guarded(() => takeOutKnown(connection, batch));
+    askIn = isMost(batch.deliveries.length - rest.deliveries.length, batch) ? 0 : ASK_AGAIN_AFTER;
+    try {
+      const result = await writeBatch(deps, rest, known, true);
+      return { ...result, events: [...result.events, ...known.events] };
+    } catch (error) {
+      if (known.resent.length === 0 || !isKnown(error)) throw error;
+      // What is logged or has failed before is settled with the others.
+      return writeBatch(deps, batch, null, false);
     }
-    const found = await guarded(() => takeOutKnown(connection, batch));
-    askIn = isMost(batch.deliveries.length - found.rest.deliveries.length, batch) ? 0 : ASK_AGAIN_AFTER;
-    return found;
   }
 
   return async (batch) => {
-    const { rest, known } = await withoutKnown(batch);
-    const result = await writeBatch({ connection, dataKeys, named }, rest, known, allNew);
+    const result = await write(batch);
     const skipped = result.slices.reduce((sum, slice) => sum + slice.skipped, 0);
     mostlyKnown = isMost(skipped, batch);
     allNew = skipped === 0;
-    return known === null ? result : { ...result, events: [...result.events, ...known.events] };
+    return result;
   };
 }
 
@@ -96,16 +105,12 @@ const isMost = (count: number, { slices }: Batch) => count * 2 > slices.reduce((
  * Writes a batch in one statement; in another one when it was not what it was taken for.
  * @param known what was taken out of it before
  * @param allNew whether to take its events for new
+ * @throws WriteError that `isKnown` tells, when one that was taken out is logged or has failed before
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
  * @throws StaleSuppressionError when the suppression list has changed since it was prepared
  * @throws WriteError when PostgreSQL refuses
  */
-async function writeBatch(
-  deps: WriterDeps,
-  batch: Batch,
-  known: KnownCounts | null,
-  allNew: boolean,
-): Promise<BatchResult> {
+async function writeBatch(deps: WriterDeps, batch: Batch, known: Known | null, allNew: boolean): Promise<BatchResult> {
   const { connection } = deps;
   const write = (reading: Reading) => send(deps, batch, reading, known);
   const ready = allNew ? encoded(batch)?.fresh : undefined;
@@ -136,7 +141,7 @@ async function writeBatch(
         }
         return await write(firstReading(batch, await columns()));
       } catch (error) {
-        if (!isKnown(error)) {
+        if (!isKnown(error) || (known !== null && known.resent.length > 0)) {
           throw error;
         }
         const sealed = await columns();
@@ -157,12 +162,7 @@ async function sealedColumns({ connection, dataKeys }: WriterDeps, batch: Batch)
   return columns;
 }
 
-async function writeNew(
-  deps: WriterDeps,
-  batch: Batch,
-  fresh: FreshBatch,
-  known: KnownCounts | null,
-): Promise<BatchResult> {
+async function writeNew(deps: WriterDeps, batch: Batch, fresh: FreshBatch, known: Known | null): Promise<BatchResult> {
   const result = await send(deps, batch, newReading(batch, fresh), known);
   // Not after a failure: what is sent by a connection that breaks may still be on its way.
   fresh.release();
@@ -173,10 +173,11 @@ function send(
   { connection, named }: WriterDeps,
   batch: Batch,
   reading: Reading,
-  known: KnownCounts | null,
+  known: Known | null,
 ): Promise<BatchResult> {
   const statement = batchStatement(batch, reading, known);
-  return guarded(() => connection.one(reading.rows < SHARED_FROM ? named(statement) : statement));
+  const rows = reading.rows + (known?.resent.length ?? 0);
+  return guarded(() => connection.one(rows < SHARED_FROM ? named(statement) : statement));
 }
 
 /** @see BatchWriter.committed */
@@ -198,7 +199,7 @@ export async function committedBatch(connection: DatabasePoolConnection, batch: 
   return rows.length === slices.length ? { slices: [...rows], events: [], retries: [] } : null;
 }
 
-function batchStatement(batch: Batch, reading: Reading, known: KnownCounts | null) {
+function batchStatement(batch: Batch, reading: Reading, known: Known | null) {
   const { slices } = batch;
   const { tombstones, parked, writing } = reading;
   const before = (count: 'skipped' | 'conflicts') =>
@@ -254,7 +255,7 @@ function batchStatement(batch: Batch, reading: Reading, known: KnownCounts | nul
       JOIN slice s ON s.slice = d.slice AND d."offset" >= s.from_offset AND d."offset" < s.next_offset
       ${reading.knownJoin}
     ),
-    ${sql.join([...writing.steps, ...parkedSteps(parked, batch.runId), ...(known === null ? [] : [knownStep(known)])], COMMA)},
+    ${sql.join([...writing.steps, ...parkedSteps(parked, batch.runId), ...knownSteps(known, batch.runId)], COMMA)},
     counted AS MATERIALIZED (${writing.counted}),
     tally AS MATERIALIZED (
       -- What was known before counts as skipped: the chain counted it when it was read first.
@@ -305,11 +306,23 @@ function batchStatement(batch: Batch, reading: Reading, known: KnownCounts | nul
         ) c
       ) AS events,
       ${writing.retries} AS retries
-    WHERE (SELECT held FROM fenced) AND ${writing.balanced}
+    WHERE (SELECT held FROM fenced) AND ${writing.balanced} AND ${resentBalanced(known)}
   `;
 }
 
 const COMMA = sql.fragment`, `;
+
+function knownSteps(known: Known | null, runId: string): FragmentSqlToken[] {
+  if (known === null) return [];
+  return [knownStep(known), ...(known.resent.length === 0 ? [] : [resentStep(known.resent, runId)])];
+}
+
+/** Raises unless each that was sent again has its row in the log. */
+function resentBalanced(known: Known | null): FragmentSqlToken {
+  const count = known?.resent.length ?? 0;
+  if (count === 0) return sql.fragment`true`;
+  return sql.fragment`analytics.crm_assert_new(${count}, ${count}, ${count}, (SELECT count(*) FROM resent))`;
+}
 
 function parkedSteps(parked: ParkedColumns | null, runId: string): FragmentSqlToken[] {
   if (parked === null || parked.slice.length === 0) {

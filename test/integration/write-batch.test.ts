@@ -1,9 +1,17 @@
 import { sql } from 'slonik';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { type Batch, type ClaimedRange, FencedError, WriteError } from '../../activities/ports.ts';
 import { createBatchWriter } from '../../adapters/postgres/write-batch.ts';
 import { batchOf, contact, lead, opportunity, sliceOf } from '../helpers/batches.ts';
 import { claimPartitions, createTestStore, ledgerFormerly, openTestLane } from '../helpers/lane-store.ts';
+
+const logRow = z.object({
+  at: z.number(),
+  id: z.string().nullable(),
+  status: z.string(),
+  reason: z.string().nullable(),
+});
 
 const NOTHING = {
   stored: 0,
@@ -160,6 +168,130 @@ describe('the writer', () => {
       { reason: 'conflict', count: 12 },
       { reason: 'duplicate', count: 10 },
     ]);
+  });
+
+  describe('asks what is known once a batch had some of it', () => {
+    /** A writer whose last batch had a duplicate, and `a`, `b` and `c` in the ledger, won in another topic. */
+    async function setUpResent() {
+      const { pool, store, runId, lane, range: first } = await setUp('crm.leads');
+      await lane.writer.write(batchOf(first, [lead('a'), lead('b'), lead('c')], runId));
+      const [range] = await claimPartitions(lane, runId, 'crm.events');
+      return { pool, store, runId, lane, range: range as ClaimedRange };
+    }
+
+    const logIn = (pool: Awaited<ReturnType<typeof setUp>>['pool']) =>
+      pool.any(sql.type(logRow)`
+        SELECT "offset" AS at, event_id AS id, processing_status AS status, metadata->>'reason' AS reason
+        FROM analytics.crm_events_log WHERE topic = 'crm.events' ORDER BY "offset"
+      `);
+
+    it('and writes the rest as new', async () => {
+      const { pool, runId, range } = await setUpResent();
+      const { result, statements } = await pool.connect(async (connection) => {
+        const write = createBatchWriter(connection);
+        await write(batchOf(range, [lead('a')], runId));
+        const resent = [
+          lead('d'),
+          lead('a'),
+          lead('b', { contentHash: 43, score: 8 }),
+          lead('c', { organizationId: 'org-2' }),
+          contact('e'),
+          lead('d'),
+          lead('d', { contentHash: 43, score: 8 }),
+          'tombstone' as const,
+        ];
+        return {
+          result: await write(batchOf({ ...range, nextOffset: 1 }, resent, runId)),
+          statements: await connection.anyFirst(sql.unsafe`
+            SELECT statement LIKE '%resent AS (%' FROM pg_prepared_statements ORDER BY prepare_time`),
+        };
+      });
+      expect(statements).toEqual([false, false, true]);
+      expect(result.slices).toEqual([{ ...NOTHING, stored: 2, skipped: 5, conflicts: 3, tombstones: 1 }]);
+      expect(result.events).toEqual([
+        { eventType: 'lead.created', outcome: 'processed', count: 1 },
+        { eventType: 'contact.created', outcome: 'processed', count: 1 },
+        { eventType: 'lead.created', outcome: 'skipped', count: 2 },
+        { eventType: 'lead.created', outcome: 'conflict', count: 3 },
+      ]);
+      const row = { status: 'skipped' };
+      expect((await logIn(pool)).slice(1)).toEqual([
+        { at: 1, id: 'd', status: 'processed', reason: null },
+        { ...row, at: 2, id: 'a', reason: 'duplicate' },
+        { ...row, at: 3, id: 'b', reason: 'conflict' },
+        { ...row, at: 4, id: 'c', reason: 'conflict' },
+        { at: 5, id: 'e', status: 'processed', reason: null },
+        { ...row, at: 6, id: 'd', reason: 'duplicate' },
+        { ...row, at: 7, id: 'd', reason: 'conflict' },
+      ]);
+      const chain = await pool.one(sql.unsafe`
+        SELECT records, stored, skipped, conflicts, tombstones FROM analytics.crm_batches WHERE from_offset = 1`);
+      expect(chain).toEqual({ records: 8, stored: 2, skipped: 5, conflicts: 3, tombstones: 1 });
+    });
+
+    it('beside what is invalid, and where nothing is left', async () => {
+      const { pool, runId, lane, range } = await setUpResent();
+      await lane.writer.write(batchOf(range, [lead('a')], runId));
+      const mixed = await lane.writer.write(batchOf({ ...range, nextOffset: 1 }, ['bad', lead('b'), lead('d')], runId));
+      expect(mixed.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 1, dead: 1 }]);
+      const known = await lane.writer.write(batchOf({ ...range, nextOffset: 4 }, [lead('b'), lead('d')], runId));
+      expect(known.slices).toEqual([{ ...NOTHING, skipped: 2 }]);
+      expect((await logIn(pool)).map(({ status }) => status)).toEqual([
+        'skipped',
+        'dead',
+        'skipped',
+        'processed',
+        'skipped',
+        'skipped',
+      ]);
+    });
+
+    it('and is right when another lane wins an id meanwhile', async () => {
+      const { pool, store, runId, range } = await setUpResent();
+      const other = await openTestLane(store);
+      const [elsewhere] = await claimPartitions(other, runId, 'crm.contacts');
+      await pool.connect(async (connection) => {
+        let won = true;
+        let answers = 0;
+        const racing = {
+          ...connection,
+          one: async (query: Parameters<typeof connection.one>[0]) => {
+            const answer = await connection.one(query);
+            answers += 1;
+            if (won) return answer;
+            won = true;
+            await other.writer.write(batchOf(elsewhere!, [lead('d')], runId));
+            return answer;
+          },
+        } as typeof connection;
+        const write = createBatchWriter(racing);
+        await write(batchOf(range, [lead('a')], runId));
+        won = false;
+        answers = 0;
+        const result = await write(batchOf({ ...range, nextOffset: 1 }, [lead('d'), lead('c'), lead('e')], runId));
+        expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 2 }]);
+        expect(answers).toBe(2); // what is known, and the general statement; the one in between was refused
+      });
+      expect((await logIn(pool)).map(({ id, reason }) => [id, reason])).toEqual([
+        ['a', 'duplicate'],
+        ['d', 'duplicate'],
+        ['c', 'duplicate'],
+        ['e', null],
+      ]);
+      expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_leads_staging`)).toBe(5);
+    });
+
+    it('and logs nothing anew when those that were sent again are read again', async () => {
+      const { pool, runId, lane, range } = await setUpResent();
+      await lane.writer.write(batchOf(range, [lead('a'), lead('d'), 'bad'], runId));
+      await lane.writer.write(batchOf({ ...range, nextOffset: 3 }, [lead('b'), lead('e')], runId));
+      const before = await logIn(pool);
+      const back = await lane.positions.jump({ ...range, nextOffset: 5 }, 0, 'seek', runId);
+      const again = batchOf(back, [lead('a'), lead('d'), 'bad', lead('b'), lead('e')], runId);
+      expect((await lane.writer.write(again)).slices).toEqual([{ ...NOTHING, skipped: 5 }]);
+      expect(await logIn(pool)).toEqual(before);
+      expect(await pool.oneFirst(sql.unsafe`SELECT count(*) FROM analytics.crm_failed_events`)).toBe(1);
+    });
   });
 
   it('logs nothing anew for deliveries that are read again', async () => {
