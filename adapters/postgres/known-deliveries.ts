@@ -11,7 +11,8 @@ import { formerHashOf } from '../../domain/former-content-hash.ts';
 import type { StagedEvent } from '../../domain/staging.ts';
 import { bigints } from './column-fragments.ts';
 import { countByType } from './event-counts.ts';
-import { rowsOf } from './rows.ts';
+import type { StatementNames } from './prepared.ts';
+import { rowsOf, SHARED_FROM } from './rows.ts';
 
 /** What was taken out of a batch. */
 export interface Known {
@@ -45,32 +46,23 @@ const foundRow = z.object({
 /** @returns what is left of the batch, in which each id is new as far as the ledger knows, and what was taken out */
 export async function takeOutKnown(
   connection: DatabasePoolConnection,
+  named: StatementNames,
   batch: Batch,
 ): Promise<{ rest: Batch; known: Known }> {
   const { mode, deliveries } = batch;
   const staged = [...deliveries.entries()].filter(
     (entry): entry is [number, StagedDelivery] => entry[1].kind === 'stage',
   );
-  const found = await lookUp(connection, batch, staged);
+  const question = lookUp(batch, staged);
+  const found = await connection.one(staged.length < SHARED_FROM ? named(question) : question);
   const taken = new Set(found.known);
   const elsewhere = new Set(found.elsewhere);
   const conflicts = new Set(found.unlike.filter((index, at) => !isOfFormerHash(deliveries[index], found.hashes[at])));
-  // Only a live delivery that loses to another one of its batch is logged.
-  if (mode === 'ingest') {
-    const winners = new Map<string, StagedEvent>();
-    for (const [index, { event }] of staged) {
-      if (taken.has(index)) continue;
-      const winner = winners.get(event.eventId);
-      if (winner === undefined) {
-        winners.set(event.eventId, event);
-        continue;
-      }
-      taken.add(index);
-      elsewhere.add(index);
-      if (winner.organizationId !== event.organizationId || winner.contentHash !== event.contentHash) {
-        conflicts.add(index);
-      }
-    }
+  // Of a replay, which logs none of them, the statement itself finds these.
+  for (const [index, isConflict] of mode === 'ingest' ? losers(staged, taken) : []) {
+    taken.add(index);
+    elsewhere.add(index);
+    if (isConflict) conflicts.add(index);
   }
   const duplicates = [...taken].filter((index) => !conflicts.has(index));
   return {
@@ -90,6 +82,25 @@ export async function takeOutKnown(
           : [],
     },
   };
+}
+
+/** Those that lose to an earlier delivery of their batch, and whether it has another content. */
+function losers(
+  staged: ReadonlyArray<[index: number, delivery: StagedDelivery]>,
+  taken: ReadonlySet<number>,
+): Array<[index: number, isConflict: boolean]> {
+  const winners = new Map<string, StagedEvent>();
+  const found: Array<[number, boolean]> = [];
+  for (const [index, { event }] of staged) {
+    if (taken.has(index)) continue;
+    const winner = winners.get(event.eventId);
+    if (winner === undefined) winners.set(event.eventId, event);
+    else {
+      const { organizationId, contentHash } = winner;
+      found.push([index, organizationId !== event.organizationId || contentHash !== event.contentHash]);
+    }
+  }
+  return found;
 }
 
 /** Whether the ledger has the content under the hash of an earlier release, which is dear: few have to be asked. */
@@ -160,14 +171,10 @@ export function resentStep(resent: readonly Resent[], runId: string): FragmentSq
   `;
 }
 
-function lookUp(
-  connection: DatabasePoolConnection,
-  { slices }: Batch,
-  staged: ReadonlyArray<[index: number, delivery: StagedDelivery]>,
-): Promise<z.infer<typeof foundRow>> {
+function lookUp({ slices }: Batch, staged: ReadonlyArray<[index: number, delivery: StagedDelivery]>) {
   const column = <T>(pick: (delivery: StagedDelivery) => T): T[] => staged.map(([, delivery]) => pick(delivery));
   const rangeOf = ({ slice }: StagedDelivery) => slices[slice]?.range;
-  return connection.one(sql.type(foundRow)`
+  return sql.type(foundRow)`
     SELECT COALESCE(array_agg(d.index), '{}') AS known,
       COALESCE(array_agg(d.index) FILTER (WHERE NOT place.here), '{}') AS elsewhere,
       COALESCE(array_agg(d.index) FILTER (WHERE NOT place.here AND NOT place.alike), '{}') AS unlike,
@@ -195,5 +202,5 @@ function lookUp(
       SELECT (l.source_id, l.partition, l."offset") = (d.source_id, d.partition, d."offset") AS here,
         (l.organization_id, l.content_hash) = (d.organization_id, d.content_hash) AS alike
     ) place
-  `);
+  `;
 }

@@ -71,14 +71,14 @@ export function createBatchWriter(
 
   async function write(batch: Batch): Promise<BatchResult> {
     if (!asksFirst(batch)) return writeBatch(deps, batch, null, allNew);
-    const { rest, known } = await guarded(() => takeOutKnown(connection, batch));
+    const { rest, known } = await guarded(() => takeOutKnown(connection, deps.named, batch));
     askIn = isMost(batch.deliveries.length - rest.deliveries.length, batch) ? 0 : ASK_AGAIN_AFTER;
     try {
       const result = await writeBatch(deps, rest, known, true);
       return { ...result, events: [...result.events, ...known.events] };
     } catch (error) {
-      if (known.resent.length === 0 || !isKnown(error)) throw error;
-      // What is logged or has failed before is settled with the others.
+      if (known.resent.length === 0 || !(isNotNew(error) || isKnown(error))) throw error;
+      // Not as it was found: another lane won an id since, or a delivery is logged or failed before.
       return writeBatch(deps, batch, null, false);
     }
   }
@@ -105,7 +105,7 @@ const isMost = (count: number, { slices }: Batch) => count * 2 > slices.reduce((
  * Writes a batch in one statement; in another one when it was not what it was taken for.
  * @param known what was taken out of it before
  * @param allNew whether to take its events for new
- * @throws WriteError that `isKnown` tells, when one that was taken out is logged or has failed before
+ * @throws WriteError as told by `isNotNew` and `isKnown`, when something is not as it was found and was to be logged so
  * @throws FencedError when a range is held by another lane, or no longer where the batch begins
  * @throws StaleSuppressionError when the suppression list has changed since it was prepared
  * @throws WriteError when PostgreSQL refuses
@@ -113,6 +113,8 @@ const isMost = (count: number, { slices }: Batch) => count * 2 > slices.reduce((
 async function writeBatch(deps: WriterDeps, batch: Batch, known: Known | null, allNew: boolean): Promise<BatchResult> {
   const { connection } = deps;
   const write = (reading: Reading) => send(deps, batch, reading, known);
+  /** What was found is logged with it: when something turns out otherwise, the whole batch must be looked at anew. */
+  const mustBeAsFound = known !== null && known.resent.length > 0;
   const ready = allNew ? encoded(batch)?.fresh : undefined;
   let made: BatchColumns | null = null;
   const columns = async () => {
@@ -134,14 +136,14 @@ async function writeBatch(deps: WriterDeps, batch: Batch, known: Known | null, a
           try {
             return await writeNew(deps, batch, fresh, known);
           } catch (error) {
-            if (!isNotNew(error)) {
+            if (!isNotNew(error) || mustBeAsFound) {
               throw error;
             }
           }
         }
         return await write(firstReading(batch, await columns()));
       } catch (error) {
-        if (!isKnown(error) || (known !== null && known.resent.length > 0)) {
+        if (!isKnown(error) || mustBeAsFound) {
           throw error;
         }
         const sealed = await columns();

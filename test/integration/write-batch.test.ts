@@ -206,7 +206,8 @@ describe('the writer', () => {
             SELECT statement LIKE '%resent AS (%' FROM pg_prepared_statements ORDER BY prepare_time`),
         };
       });
-      expect(statements).toEqual([false, false, true]);
+      // Taken for new, the general statement, the question, what is left.
+      expect(statements).toEqual([false, false, false, true]);
       expect(result.slices).toEqual([{ ...NOTHING, stored: 2, skipped: 5, conflicts: 3, tombstones: 1 }]);
       expect(result.events).toEqual([
         { eventType: 'lead.created', outcome: 'processed', count: 1 },
