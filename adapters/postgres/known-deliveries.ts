@@ -12,7 +12,7 @@ import type { StagedEvent } from '../../domain/staging.ts';
 import { bigints } from './column-fragments.ts';
 import { countByType } from './event-counts.ts';
 import type { StatementNames } from './prepared.ts';
-import { rowsOf, SHARED_FROM } from './rows.ts';
+import { rowsOf } from './rows.ts';
 
 /** What was taken out of a batch. */
 export interface Known {
@@ -25,19 +25,21 @@ export interface Known {
   resent: readonly Resent[];
 }
 
-interface Resent {
-  delivery: StagedDelivery;
-  reason: 'duplicate' | 'conflict';
-}
-
 type StagedDelivery = Extract<Delivery, { event: StagedEvent }>;
 
-/** Indexes into the deliveries. */
+type Reason = 'duplicate' | 'conflict';
+
+interface Resent {
+  delivery: StagedDelivery;
+  reason: Reason;
+}
+
+/** Indexes into the deliveries that were asked for. */
 const foundRow = z.object({
   known: z.array(z.number()),
-  /** Of these: another delivery won the id. */
-  elsewhere: z.array(z.number()),
-  /** Of these: with another hash, or for another organization. */
+  /** Of these: they won their ids themselves. */
+  here: z.array(z.number()),
+  /** Of the others: with another hash, or for another organization. */
   unlike: z.array(z.number()),
   /** The ledger's hash of each of these; null: another organization. */
   hashes: z.array(z.string().nullable()),
@@ -49,80 +51,73 @@ export async function takeOutKnown(
   named: StatementNames,
   batch: Batch,
 ): Promise<{ rest: Batch; known: Known }> {
-  const { mode, deliveries } = batch;
-  const staged = [...deliveries.entries()].filter(
-    (entry): entry is [number, StagedDelivery] => entry[1].kind === 'stage',
-  );
-  const question = lookUp(batch, staged);
-  const found = await connection.one(staged.length < SHARED_FROM ? named(question) : question);
-  const taken = new Set(found.known);
-  const elsewhere = new Set(found.elsewhere);
-  const conflicts = new Set(found.unlike.filter((index, at) => !isOfFormerHash(deliveries[index], found.hashes[at])));
-  // Of a replay, which logs none of them, the statement itself finds these.
-  for (const [index, isConflict] of mode === 'ingest' ? losers(staged, taken) : []) {
-    taken.add(index);
-    elsewhere.add(index);
-    if (isConflict) conflicts.add(index);
+  const { mode, slices, deliveries } = batch;
+  const staged = deliveries.filter((delivery): delivery is StagedDelivery => delivery.kind === 'stage');
+  const found = await connection.one(named(lookUp(batch, staged), staged.length));
+  const at = (indexes: readonly number[]) => indexes.map((index) => staged[index] as StagedDelivery);
+
+  /** What each counts as; what is read again counts as a duplicate. */
+  const taken = new Map<StagedDelivery, Reason>();
+  for (const delivery of at(found.known)) taken.set(delivery, 'duplicate');
+  for (const [nth, delivery] of at(found.unlike).entries()) {
+    if (!isOfFormerHash(delivery.event, found.hashes[nth] ?? null)) taken.set(delivery, 'conflict');
   }
-  const duplicates = [...taken].filter((index) => !conflicts.has(index));
+  let resent: Resent[] = [];
+  // A replay logs none of them, and its statement finds by itself what loses within the batch.
+  if (mode === 'ingest') {
+    for (const { delivery, reason } of losers(staged, taken)) taken.set(delivery, reason);
+    const here = new Set(at(found.here));
+    resent = [...taken].filter(([delivery]) => !here.has(delivery)).map(([delivery, reason]) => ({ delivery, reason }));
+  }
+
+  const all = [...taken.keys()];
+  const conflicts = all.filter((delivery) => taken.get(delivery) === 'conflict');
+  const duplicates = all.filter((delivery) => taken.get(delivery) === 'duplicate');
   return {
-    rest: { ...batch, deliveries: deliveries.filter((_, index) => !taken.has(index)) },
+    rest: {
+      ...batch,
+      deliveries: deliveries.filter((delivery) => !(delivery.kind === 'stage' && taken.has(delivery))),
+    },
     known: {
-      skipped: countBySlice(batch, taken),
-      conflicts: countBySlice(batch, conflicts),
-      events: [
-        ...countByType(typesOf(batch, duplicates), 'skipped'),
-        ...countByType(typesOf(batch, conflicts), 'conflict'),
-      ],
-      resent:
-        mode === 'ingest'
-          ? staged
-              .filter(([index]) => elsewhere.has(index))
-              .map(([index, delivery]) => ({ delivery, reason: conflicts.has(index) ? 'conflict' : 'duplicate' }))
-          : [],
+      skipped: countBySlice(slices.length, all),
+      conflicts: countBySlice(slices.length, conflicts),
+      events: [...countByType(typesOf(duplicates), 'skipped'), ...countByType(typesOf(conflicts), 'conflict')],
+      resent,
     },
   };
 }
 
-/** Those that lose to an earlier delivery of their batch, and whether it has another content. */
-function losers(
-  staged: ReadonlyArray<[index: number, delivery: StagedDelivery]>,
-  taken: ReadonlySet<number>,
-): Array<[index: number, isConflict: boolean]> {
+/** Those that lose to an earlier delivery of their batch. */
+function losers(staged: readonly StagedDelivery[], taken: ReadonlyMap<StagedDelivery, Reason>): Resent[] {
   const winners = new Map<string, StagedEvent>();
-  const found: Array<[number, boolean]> = [];
-  for (const [index, { event }] of staged) {
-    if (taken.has(index)) continue;
+  const found: Resent[] = [];
+  for (const delivery of staged) {
+    if (taken.has(delivery)) continue;
+    const { event } = delivery;
     const winner = winners.get(event.eventId);
-    if (winner === undefined) winners.set(event.eventId, event);
-    else {
-      const { organizationId, contentHash } = winner;
-      found.push([index, organizationId !== event.organizationId || contentHash !== event.contentHash]);
+    if (winner === undefined) {
+      winners.set(event.eventId, event);
+      continue;
     }
+    const isSame = winner.organizationId === event.organizationId && winner.contentHash === event.contentHash;
+    found.push({ delivery, reason: isSame ? 'duplicate' : 'conflict' });
   }
   return found;
 }
 
 /** Whether the ledger has the content under the hash of an earlier release, which is dear: few have to be asked. */
-function isOfFormerHash(delivery: Delivery | undefined, hash: string | null | undefined): boolean {
-  return delivery?.kind === 'stage' && typeof hash === 'string' && BigInt(hash) === formerHashOf(delivery.event);
+function isOfFormerHash(event: StagedEvent, hash: string | null): boolean {
+  return hash !== null && BigInt(hash) === formerHashOf(event);
 }
 
-function countBySlice({ slices, deliveries }: Batch, indexes: Iterable<number>): number[] {
-  const counts = new Array<number>(slices.length).fill(0);
-  for (const index of indexes) {
-    const slice = deliveries[index]?.slice ?? 0;
-    counts[slice] = (counts[slice] ?? 0) + 1;
-  }
+function countBySlice(slices: number, deliveries: readonly StagedDelivery[]): number[] {
+  const counts = new Array<number>(slices).fill(0);
+  for (const { slice } of deliveries) counts[slice] = (counts[slice] ?? 0) + 1;
   return counts;
 }
 
-function typesOf({ deliveries }: Batch, indexes: Iterable<number>): CRMEventType[] {
-  return [...indexes].flatMap((index) => {
-    const delivery = deliveries[index];
-    return delivery?.kind === 'stage' ? [delivery.event.eventType] : [];
-  });
-}
+const typesOf = (deliveries: readonly StagedDelivery[]): CRMEventType[] =>
+  deliveries.map(({ event }) => event.eventType);
 
 /** The counts as a step `known`, with their sums for slice `s`. */
 export function knownStep({ skipped, conflicts }: Pick<Known, 'skipped' | 'conflicts'>): FragmentSqlToken {
@@ -132,12 +127,6 @@ export function knownStep({ skipped, conflicts }: Pick<Known, 'skipped' | 'confl
     )
   `;
 }
-
-/** As the column says it. */
-const METADATA: Readonly<Record<Resent['reason'], string>> = {
-  duplicate: '{"reason":"duplicate"}',
-  conflict: '{"reason":"conflict"}',
-};
 
 /**
  * Rows of the log for what was sent again, as a step `resent`: nothing of it was logged before, or the log's key refuses
@@ -152,7 +141,7 @@ export function resentStep(resent: readonly Resent[], runId: string): FragmentSq
         ingestion_id, metadata, topic_incarnation, schema_id
       )
       SELECT d.id, d.event_id, d.event_type, s.topic, s.partition, d."offset", d.organization_id, d.event_timestamp,
-        'skipped', ${runId}::uuid, d.metadata, s.incarnation, NULLIF(d.schema_id, 0)
+        'skipped', ${runId}::uuid, jsonb_build_object('reason', d.reason), s.incarnation, NULLIF(d.schema_id, 0)
       FROM fenced
       CROSS JOIN ${rowsOf({
         id: { type: 'uuid', values: resent },
@@ -163,7 +152,7 @@ export function resentStep(resent: readonly Resent[], runId: string): FragmentSq
         organization_id: { type: 'text', values: column(({ event }) => event.organizationId) },
         event_timestamp: { type: 'instant', values: column(({ event }) => event.eventTimestamp) },
         schema_id: { type: 'int', values: column(({ schemaId }) => schemaId) },
-        metadata: { type: 'jsonb', values: resent.map(({ reason }) => METADATA[reason]) },
+        reason: { type: 'text', values: resent.map(({ reason }) => reason) },
       })} d
       JOIN slice s ON s.slice = d.slice AND d."offset" >= s.from_offset AND d."offset" < s.next_offset
       RETURNING 1
@@ -171,12 +160,12 @@ export function resentStep(resent: readonly Resent[], runId: string): FragmentSq
   `;
 }
 
-function lookUp({ slices }: Batch, staged: ReadonlyArray<[index: number, delivery: StagedDelivery]>) {
-  const column = <T>(pick: (delivery: StagedDelivery) => T): T[] => staged.map(([, delivery]) => pick(delivery));
+function lookUp({ slices }: Batch, staged: readonly StagedDelivery[]) {
+  const column = <T>(pick: (delivery: StagedDelivery) => T): T[] => staged.map(pick);
   const rangeOf = ({ slice }: StagedDelivery) => slices[slice]?.range;
   return sql.type(foundRow)`
     SELECT COALESCE(array_agg(d.index), '{}') AS known,
-      COALESCE(array_agg(d.index) FILTER (WHERE NOT place.here), '{}') AS elsewhere,
+      COALESCE(array_agg(d.index) FILTER (WHERE place.here), '{}') AS here,
       COALESCE(array_agg(d.index) FILTER (WHERE NOT place.here AND NOT place.alike), '{}') AS unlike,
       COALESCE(
         array_agg(CASE WHEN l.organization_id = d.organization_id THEN l.content_hash::text END)
@@ -184,7 +173,7 @@ function lookUp({ slices }: Batch, staged: ReadonlyArray<[index: number, deliver
         '{}'
       ) AS hashes
     FROM ${rowsOf({
-      index: { type: 'int', values: staged.map(([index]) => index) },
+      index: { type: 'int', values: [...staged.keys()] },
       event_id: { type: 'text', values: column(({ event }) => event.eventId) },
       organization_id: { type: 'text', values: column(({ event }) => event.organizationId) },
       content_hash: { type: 'bigint', values: column(({ event }) => event.contentHash) },

@@ -29,7 +29,6 @@ import { type Known, knownStep, resentStep, takeOutKnown } from './known-deliver
 import { createStatementNames, type StatementNames } from './prepared.ts';
 import { firstReading, isKnown, isNotNew, newReading, type Reading, repeatedReading, rewriting } from './readings.ts';
 import { stagedTimes } from './rewriting-steps.ts';
-import { SHARED_FROM } from './rows.ts';
 
 const writtenRow = z.object({
   slices: z.array(sliceCountsRow),
@@ -179,7 +178,7 @@ function send(
 ): Promise<BatchResult> {
   const statement = batchStatement(batch, reading, known);
   const rows = reading.rows + (known?.resent.length ?? 0);
-  return guarded(() => connection.one(rows < SHARED_FROM ? named(statement) : statement));
+  return guarded(() => connection.one(named(statement, rows)));
 }
 
 /** @see BatchWriter.committed */

@@ -171,7 +171,7 @@ describe('the writer', () => {
   });
 
   describe('asks what is known once a batch had some of it', () => {
-    /** A writer whose last batch had a duplicate, and `a`, `b` and `c` in the ledger, won in another topic. */
+    /** `a`, `b` and `c` are in the ledger, won in another topic than that of the range. */
     async function setUpResent() {
       const { pool, store, runId, lane, range: first } = await setUp('crm.leads');
       await lane.writer.write(batchOf(first, [lead('a'), lead('b'), lead('c')], runId));
@@ -252,22 +252,22 @@ describe('the writer', () => {
       const other = await openTestLane(store);
       const [elsewhere] = await claimPartitions(other, runId, 'crm.contacts');
       await pool.connect(async (connection) => {
-        let won = true;
+        let isRacing = false;
         let answers = 0;
         const racing = {
           ...connection,
           one: async (query: Parameters<typeof connection.one>[0]) => {
             const answer = await connection.one(query);
             answers += 1;
-            if (won) return answer;
-            won = true;
+            if (!isRacing) return answer;
+            isRacing = false;
             await other.writer.write(batchOf(elsewhere!, [lead('d')], runId));
             return answer;
           },
         } as typeof connection;
         const write = createBatchWriter(racing);
         await write(batchOf(range, [lead('a')], runId));
-        won = false;
+        isRacing = true;
         answers = 0;
         const result = await write(batchOf({ ...range, nextOffset: 1 }, [lead('d'), lead('c'), lead('e')], runId));
         expect(result.slices).toEqual([{ ...NOTHING, stored: 1, skipped: 2 }]);
