@@ -130,13 +130,15 @@ describe('a session', () => {
     const first = session.next(linger);
     await produce(client, [outgoing(topic, 'first')]);
     expect(textsOf(await first)).toEqual(['first']);
-    // After an answer without records the next request is like the first.
-    await vi.waitFor(() => expect(asked).toHaveLength(3));
-    expect(asked).toEqual([
-      { minBytes: 1, maxWaitMs: 5_000 },
-      { minBytes: 1_048_576, maxWaitMs: 40 },
-      { minBytes: 1, maxWaitMs: 5_000 },
-    ]);
+    // After an answer without records the next request is like the first. One like the one before it is no change: on a
+    // busy machine the broker refuses the first for a topic so young, or lets it wait to its end.
+    await vi.waitFor(() =>
+      expect(asked.filter((request, place) => request.minBytes !== asked[place - 1]?.minBytes)).toEqual([
+        { minBytes: 1, maxWaitMs: 5_000 },
+        { minBytes: 1_048_576, maxWaitMs: 40 },
+        { minBytes: 1, maxWaitMs: 5_000 },
+      ]),
+    );
     const second = session.next(linger);
     await produce(client, [outgoing(topic, 'second')]);
     expect(textsOf(await second)).toEqual(['second']);
