@@ -5,15 +5,14 @@ import { type IngestRules, Preparation } from '../activities/ingest.ts';
 import { fixedLateWindow } from '../activities/late-policies.ts';
 import type { Batch, ClaimedRange, Delivery, LogSlice, TopicPartition } from '../activities/ports.ts';
 import { NOBODY } from '../activities/suppression.ts';
-import { createKafkaAdmin } from '../adapters/kafka/admin.ts';
 import type { KafkaClient } from '../adapters/kafka/client.ts';
 import { createLogReader } from '../adapters/kafka/reader.ts';
 import { createEventDecoder, type RegistryOptions } from '../adapters/registry/index.ts';
 import { EVENT_TYPES } from '../domain/events.ts';
-import type { TopicRole } from '../domain/schemas.ts';
-import { produceEvents } from '../scripts/lib/produce-events.ts';
+import { DEFAULT_ORGANIZATIONS } from '../scripts/lib/produce-events.ts';
 import { deal } from '../workflows/deal.ts';
 import type { Environment } from './environment.ts';
+import { deleteTopics, fillTopics, type Shape, type Topics } from './events/topics.ts';
 
 export interface BacklogSettings {
   /** How many events. */
@@ -27,6 +26,8 @@ export interface BacklogSettings {
   days: number;
   from: number;
   now: number;
+  /** By their times, as they come from a CRM; else their times lie anywhere in the days. */
+  inOrder: boolean;
 }
 
 /** A batch as a lane makes it; its ranges are not claimed yet. */
@@ -45,7 +46,7 @@ export interface BacklogLane {
 
 export interface Backlog {
   events: number;
-  topics: Readonly<Record<TopicRole, string>>;
+  topics: Topics;
   /** Deletes the topics. */
   close(): Promise<void>;
 }
@@ -60,23 +61,13 @@ export async function createBacklog(
   suffix: string,
   settings: BacklogSettings,
 ): Promise<Backlog> {
-  const admin = createKafkaAdmin(kafka);
-  const topics = {
-    events: `crm.events.${suffix}`,
-    leads: `crm.leads.${suffix}`,
-    contacts: `crm.contacts.${suffix}`,
-    opportunities: `crm.opportunities.${suffix}`,
-  };
-  const names = Object.values(topics);
-  const { events: count, partitions, seed, days, now } = settings;
-  await admin.createTopics(names.map((topic) => ({ topic, partitions })));
-  try {
-    await produceEvents({ kafka, registry, topics, count, seed, days, now });
-    return { events: count, topics, close: () => admin.deleteTopics(names) };
-  } catch (error) {
-    await admin.deleteTopics(names);
-    throw error;
-  }
+  const topics = await fillTopics({ kafka, registry }, suffix, shapeOf(settings));
+  return { events: settings.events, topics, close: () => deleteTopics(kafka, topics) };
+}
+
+/** The events of a run, and the topics that they are sent to. */
+export function shapeOf({ events, partitions, seed, days, now, inOrder }: BacklogSettings): Shape {
+  return { events, partitions, seed, days, now, inOrder, organizations: DEFAULT_ORGANIZATIONS, size: 'plain' };
 }
 
 /** The whole backlog in memory, as so many lanes would read it; fewer when there are fewer partitions. */

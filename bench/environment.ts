@@ -21,26 +21,29 @@ export interface Environment extends Servers {
   settings: BacklogSettings;
 }
 
-export type EnvironmentSettings = ServerSettings & Pick<BacklogSettings, 'events' | 'partitions'>;
+export type EnvironmentSettings = ServerSettings &
+  Pick<BacklogSettings, 'events' | 'partitions'> &
+  Partial<Pick<BacklogSettings, 'inOrder'>>;
 
 /**
  * Builds the product, brings everything up, runs `work` in it and takes everything down again, also when it fails or is
  * interrupted. Lanes and batches are those of users who configure nothing.
  */
 export async function withEnvironment<T>(
-  { events, partitions, databaseUrl, keep, log }: EnvironmentSettings,
+  { events, partitions, inOrder = true, databaseUrl, keep, log }: EnvironmentSettings,
   work: (environment: Environment) => Promise<T>,
 ): Promise<T> {
   const now = Date.now();
   const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
   const from = now - DAYS * DAY_MS;
-  const settings: BacklogSettings = { events, partitions, lanes, batchMaxRows, seed: 'bench', from, days: DAYS, now };
+  const span = { from, days: DAYS, now, inOrder };
+  const settings: BacklogSettings = { events, partitions, lanes, batchMaxRows, seed: 'bench', ...span };
   await buildProduct();
   return withServers({ databaseUrl, keep, log }, (servers) =>
     closingAfterwards(log, async (closing) => {
       const { databases, kafka, registry, id } = servers;
       await databases.template(OURS, (url) => prepareOurs(url, settings));
-      log(`generating ${settings.events} events and sending them to Kafka …`);
+      log(`generating ${settings.events} events and sending them to Kafka${inOrder ? '' : ' in no order'} …`);
       const backlog = await createBacklog(kafka, registry, `bench-${id}`, settings);
       closing.push(() => backlog.close());
       return work({ ...servers, backlog, settings });

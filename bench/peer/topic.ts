@@ -5,9 +5,9 @@ import type { KafkaClient } from '../../adapters/kafka/client.ts';
 import { createEventProducer } from '../../adapters/kafka/producer.ts';
 import { createRegistryClient, type RegistryOptions } from '../../adapters/registry/client.ts';
 import type { AvroField, AvroRecord, AvroSchema } from '../../domain/schemas.ts';
-import { createEventFactory } from '../../scripts/lib/event-factory.ts';
-import { DEFAULT_ORGANIZATIONS } from '../../scripts/lib/produce-events.ts';
-import type { BacklogSettings } from '../backlog.ts';
+import type { SoundEvent } from '../../scripts/lib/story.ts';
+import { type BacklogSettings, shapeOf } from '../backlog.ts';
+import { eventsOf } from '../events/generated.ts';
 
 const CHUNK_RECORDS = 2_000;
 const MAGIC_AND_ID_BYTES = 5;
@@ -52,31 +52,29 @@ export async function fillPeerTopic(
   kafka: KafkaClient,
   registry: RegistryOptions,
   topic: string,
-  { events, partitions, seed, days, now }: BacklogSettings,
+  settings: BacklogSettings,
 ): Promise<void> {
-  await createKafkaAdmin(kafka).createTopics([{ topic, partitions }]);
+  await createKafkaAdmin(kafka).createTopics([{ topic, partitions: settings.partitions }]);
   const schemaId = await createRegistryClient(registry).register(topic, FLAT_EVENT);
   const type = avsc.Type.forSchema(FLAT_EVENT as unknown as avsc.Schema);
-  const factory = createEventFactory({ seed, organizations: DEFAULT_ORGANIZATIONS, days, now });
+  const events = eventsOf(shapeOf(settings));
   const producer = await createEventProducer(kafka);
   try {
-    for (let at = 0; at < events; at += CHUNK_RECORDS) {
-      const chunk = Array.from({ length: Math.min(CHUNK_RECORDS, events - at) }, (_, index) => {
-        const { event } = factory.eventAt(at + index);
-        return { topic, key: event.data.id, value: encode(type, schemaId, event) };
-      });
-      await producer.send(chunk);
+    for (let at = 0; at < events.length; at += CHUNK_RECORDS) {
+      await producer.send(
+        events.slice(at, at + CHUNK_RECORDS).map(({ event }) => ({
+          topic,
+          key: event.data.id,
+          value: encode(type, schemaId, event),
+        })),
+      );
     }
   } finally {
     await producer.close();
   }
 }
 
-function encode(
-  type: avsc.Type,
-  schemaId: number,
-  event: ReturnType<ReturnType<typeof createEventFactory>['eventAt']>['event'],
-): Buffer {
+function encode(type: avsc.Type, schemaId: number, event: SoundEvent): Buffer {
   const flat: FlatEvent = {
     event_id: event.eventId,
     event_type: event.eventType,

@@ -3,8 +3,8 @@ import pg from 'pg';
 import { readBooks, recordsOf } from '../contestants/books.ts';
 import { untilWritten } from '../contestants/progress.ts';
 import type { Environment } from '../environment.ts';
+import type { Topics } from '../events/topics.ts';
 import { startIngestion } from '../latency/ingestion.ts';
-import type { Topics } from './topics.ts';
 
 export interface Reading {
   topics: Topics;

@@ -2,12 +2,12 @@
 // get: they grow by some hundredths from round to round.
 import { requireDisk } from '../disk.ts';
 import { type Environment, OURS, prepareOurs } from '../environment.ts';
+import type { Topics } from '../events/topics.ts';
 import type { Closing } from '../servers.ts';
 import type { Case, Dimension, OpenDimension } from './dimension.ts';
 import { FILLED_BYTES, type Filling, fillTables, warmIndexes } from './fill.ts';
 import type { Reading } from './ingest-once.ts';
 import { shaped } from './shapes.ts';
-import type { Topics } from './topics.ts';
 
 const DAY_MS = 86_400_000;
 const MILLION = 1_000_000;
@@ -134,7 +134,7 @@ function eventsOfRounds(
   const days = (now - from) / DAY_MS / (ROUNDS * IN_ORDER.length);
 
   function make(label: string, round: number, part: Part, growingIds: boolean): Promise<Topics> {
-    if (part === 'in no order') return shaped(environment, label, { seed: label }, log, closing);
+    if (part === 'in no order') return shaped(environment, label, { seed: label, inOrder: false }, log, closing);
     const share = (round % ROUNDS) * IN_ORDER.length + IN_ORDER.indexOf(part) + 1;
     const shape = { inOrder: true, days, now: from + share * days * DAY_MS, growingIds };
     return shaped(environment, label, { seed: label, ...shape }, log, closing);

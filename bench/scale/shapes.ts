@@ -1,11 +1,11 @@
 // Dimensions that differ in what is read, or by how many workers; all write into empty tables.
+import { DEFAULT_ORGANIZATIONS } from '../../scripts/lib/produce-events.ts';
+import { shapeOf } from '../backlog.ts';
 import { type Environment, OURS } from '../environment.ts';
+import { deleteTopics, fillTopics, type Shape, type Topics } from '../events/topics.ts';
 import type { Closing } from '../servers.ts';
 import type { Case, OpenDimension } from './dimension.ts';
-import { deleteTopics, fillTopics, type Shape, type Topics } from './topics.ts';
 
-/** What the generator makes without being told. */
-const ORGANIZATIONS = 5;
 const PARTITIONS = [1, 2, 12, 48];
 const WORKERS = [2];
 const MANY_ORGANIZATIONS = [1, 100, 10_000];
@@ -67,7 +67,7 @@ export const organizations: OpenDimension = async (environment, log, closing) =>
   name: 'organizations',
   note: 'Organizations that the events are spread over.',
   cases: [
-    base(environment, `${ORGANIZATIONS} organizations`),
+    base(environment, `${DEFAULT_ORGANIZATIONS} organizations`),
     ...(await many(environment, MANY_ORGANIZATIONS, async (count) => {
       const topics = await shaped(environment, `o${count}`, { organizations: count }, log, closing);
       const name = count === 1 ? '1 organization' : `${count.toLocaleString('en-US')} organizations`;
@@ -96,17 +96,7 @@ export async function shaped(
   log: (line: string) => void,
   closing: Closing,
 ): Promise<Topics> {
-  const { events, partitions, seed, days, now } = settings;
-  const shape = {
-    events,
-    partitions,
-    seed,
-    days,
-    now,
-    organizations: ORGANIZATIONS,
-    size: 'plain',
-    ...differences,
-  } as const;
+  const shape = { ...shapeOf(settings), ...differences };
   log(`sending ${shape.events.toLocaleString('en-US')} events (${label}) to Kafka …`);
   const topics = await fillTopics({ kafka, registry }, `bench-${id}-${label}`, shape);
   closing.push(() => deleteTopics(kafka, topics));

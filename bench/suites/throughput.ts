@@ -1,5 +1,6 @@
 // The suites that compare events per second. They differ in who takes part.
 import type { Command } from 'commander';
+import type { BacklogSettings } from '../backlog.ts';
 import { positive } from '../command.ts';
 import { type Comparison, type ContestantName, compare } from '../comparison.ts';
 import { deleteLogs, withEnvironment } from '../environment.ts';
@@ -12,6 +13,7 @@ interface Options extends CommonOptions {
   events: number;
   rounds: number;
   partitions: number;
+  order: boolean;
 }
 
 /** Of each, the best is taken: more connections than that only get in each other's way. */
@@ -31,8 +33,8 @@ function throughput(name: string, summary: string, contestants: readonly Contest
     name,
     summary,
     configure: (command) => configure(command, contestants),
-    async run({ events, rounds, partitions, databaseUrl, keep }, { log, report }) {
-      await withEnvironment({ events, partitions, databaseUrl, keep, log }, async (environment) => {
+    async run({ events, rounds, partitions, order, databaseUrl, keep }, { log, report }) {
+      await withEnvironment({ events, partitions, inOrder: order, databaseUrl, keep, log }, async (environment) => {
         const comparison = await compare(environment, { contestants, rounds, connections: CONNECTIONS }, log);
         await report({
           paragraphs: paragraphsOf(comparison, environment.settings),
@@ -51,14 +53,18 @@ function configure(command: Command, contestants: readonly ContestantName[]): vo
     .option('--events <n>', 'events that each contestant writes', positive, 400_000)
     .option('--rounds <n>', 'how often; the ratios are medians over the rounds', positive, 5)
     .option('--partitions <n>', 'partitions of each topic', positive, 6)
+    .option(
+      '--no-order',
+      'events whose times lie anywhere in a week, as those of a backfill may, not one after the other',
+    )
     .addHelpText('after', `\nContestants, each of which writes the same events in each round:\n${lines.join('\n')}`);
 }
 
 function paragraphsOf(
   { rounds, choices, work }: Comparison,
-  { events, partitions, lanes }: { events: number; partitions: number; lanes: number },
+  { events, partitions, lanes, inOrder }: BacklogSettings,
 ): string[] {
-  const run = `${events.toLocaleString('en-US')} events, ${partitions} partitions a topic, ${lanes} lanes; rounds: ${rounds.length}`;
+  const run = `${events.toLocaleString('en-US')} events ${inOrder ? 'in the order of their times' : 'in no order'}, ${partitions} partitions a topic, ${lanes} lanes; rounds: ${rounds.length}`;
   return [...renderComparison(rounds), `${[run, ...choices].join('; ')}.`, ...(work === null ? [] : renderWork(work))];
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sparse } from '../../../bench/scale/sparse.ts';
-import { widened, widener } from '../../../bench/scale/wide.ts';
+import { sparse } from '../../../bench/events/sparse.ts';
+import { widened, widener } from '../../../bench/events/wide.ts';
 import { SCHEMAS, TOPIC_ROLES } from '../../../domain/schemas.ts';
 import { createEventEncoder } from '../../../scripts/lib/event-encoder.ts';
 import { createEventFactory } from '../../../scripts/lib/event-factory.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventsOf } from '../../../bench/scale/topics.ts';
+import { eventsOf } from '../../../bench/events/generated.ts';
 
 const NOW = Date.UTC(2026, 10, 30);
 const DAYS = 0.05;
