@@ -2,7 +2,6 @@
  * Connections that are dead without saying so: a firewall forgot them, or the other machine went away. TCP notices after
  * a quarter of an hour, and PostgreSQL's own timeouts don't reach us over such a connection.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
@@ -22,10 +21,10 @@ const SILENT = Symbol('silent');
 export async function answered<T>(work: Promise<T>, isAtWork: () => Promise<boolean>): Promise<T> {
   let idle = 0;
   for (;;) {
-    const waiting = new AbortController();
-    const silence = sleep(SILENCE_MS, SILENT, { signal: waiting.signal, ref: false });
-    silence.catch(() => {}); // aborted below
-    const outcome = await Promise.race([work, silence]).finally(() => waiting.abort());
+    // A plain timer: one that an AbortSignal ends makes an error each time, which was 4 % of a worker with small batches.
+    const silence = Promise.withResolvers<typeof SILENT>();
+    const timer = setTimeout(silence.resolve, SILENCE_MS, SILENT).unref();
+    const outcome = await Promise.race([work, silence.promise]).finally(() => clearTimeout(timer));
     if (outcome !== SILENT) {
       return outcome;
     }
@@ -56,13 +55,10 @@ export function isBackendActive(connection: CommonQueryMethods, pid: number): Pr
  */
 export function answeredWithin<T extends object>(milliseconds: number, room: T): T {
   return methodsOf<T>((call) => {
-    const done = new AbortController();
-    const late = sleep(milliseconds, undefined, { signal: done.signal, ref: false }).then(() => {
-      throw new WriteError('no_answer');
-    });
-    late.catch(() => {}); // aborted below
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new WriteError('no_answer')), milliseconds).unref();
     const work = call(room);
     work.catch(() => {}); // may fail after it was given up
-    return Promise.race([work, late]).finally(() => done.abort());
+    return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
   });
 }

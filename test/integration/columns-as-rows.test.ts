@@ -41,6 +41,13 @@ const tricky = fc.constantFrom(
   'ü'.repeat(49),
 );
 
+/** A number of units of 10^-scale. */
+function decimal(units: bigint, scale: number): string {
+  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');
+  const point = digits.length - scale;
+  return `${units < 0n ? '-' : ''}${digits.slice(0, point)}${scale === 0 ? '' : `.${digits.slice(point)}`}`;
+}
+
 describe('columns as PostgreSQL reads them', () => {
   it('texts', () =>
     holds(nullable(fc.oneof(storable, tricky)), async (column) => {
@@ -97,9 +104,16 @@ describe('columns as PostgreSQL reads them', () => {
     }
   });
 
-  it('decimals, as exact as they were written', async () => {
-    const values = ['0', '-1.50', null, '9999999999999.99', '0.0000000001'];
-    expect(await readBack({ type: 'numeric', values })).toEqual(values);
+  it('decimals, as exact as they were written', () =>
+    holds(nullable(fc.tuple(fc.bigInt({ min: -(10n ** 40n), max: 10n ** 40n }), fc.nat(12))), async (column) => {
+      const values = column.map((value) => (value === null ? null : decimal(...value)));
+      expect(await readBack({ type: 'numeric', values })).toEqual(values);
+    }));
+
+  it('decimals with zeros that say nothing, as PostgreSQL writes them', async () => {
+    const values = ['0', '-0.00', '007', '00000.5', '10000', '9999999999999.99', '0.0000000001', '-12345678.90'];
+    const read = ['0', '0.00', '7', '0.5', '10000', '9999999999999.99', '0.0000000001', '-12345678.90'];
+    expect(await readBack({ type: 'numeric', values })).toEqual(read);
   });
 
   it('no values', async () => {
