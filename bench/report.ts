@@ -64,7 +64,8 @@ function ratioTable(rounds: readonly Round[]): string {
   return table(['ratio of events/s', 'min', 'median', 'max', 'wanted'], rows);
 }
 
-function contestantTable(rounds: readonly Round[]): string {
+/** What each contestant did, for itself. */
+export function contestantTable(rounds: readonly Round[]): string {
   const names = [...new Set(rounds.flatMap(({ measured }) => [...measured.keys()]))].sort(byPlace);
   const rows = names.map((name) => {
     const runs = rounds.flatMap(({ measured }) => measured.get(name) ?? []);

@@ -14,13 +14,16 @@ import { startChild } from './child.ts';
 import { assertWritten, type Contestant, type Measurement } from './contestant.ts';
 import { untilWritten } from './progress.ts';
 
-/** The worker reads the backlog into an empty database. */
-export function createPath(environment: Environment): Contestant {
+/**
+ * The worker reads the backlog into an empty database.
+ * @param program what the worker's process runs: another build, where two are compared
+ */
+export function createPath(environment: Environment, name = 'path', program = WORKER): Contestant {
   return {
-    name: 'path',
+    name,
     async run(databaseUrl, signal) {
-      const { measurement, books } = await ingest('path', environment, databaseUrl, signal);
-      assertWritten('path', books.stored, environment.backlog.events);
+      const { measurement, books } = await ingest({ name, program }, environment, databaseUrl, signal);
+      assertWritten(name, books.stored, environment.backlog.events);
       return measurement;
     },
   };
@@ -31,7 +34,8 @@ export function createDuplicates(environment: Environment): Contestant {
   return {
     name: 'duplicates',
     async run(databaseUrl, signal) {
-      const { measurement, books } = await ingest('duplicates', environment, databaseUrl, signal);
+      const reading = { name: 'duplicates', program: WORKER };
+      const { measurement, books } = await ingest(reading, environment, databaseUrl, signal);
       assertWritten('duplicates', books.skipped, environment.backlog.events);
       return measurement;
     },
@@ -39,7 +43,7 @@ export function createDuplicates(environment: Environment): Contestant {
 }
 
 async function ingest(
-  name: string,
+  { name, program }: { name: string; program: string },
   environment: Environment,
   databaseUrl: string,
   signal: AbortSignal,
@@ -61,7 +65,7 @@ async function ingest(
   const control = createIngestionControl(temporal, namespace);
   const database = new pg.Client({ connectionString: databaseUrl });
   await database.connect();
-  const worker = await startChild(process.execPath, [WORKER], env, path.join(logs, `${consumerGroup}.log`));
+  const worker = await startChild(process.execPath, [program], env, path.join(logs, `${consumerGroup}.log`));
   try {
     await control.start(settings);
     const cpuPerMillion = await untilWritten({

@@ -1,4 +1,5 @@
 // All suites, in the order of --help.
+import { builds } from './builds.ts';
 import { columns } from './columns.ts';
 import { cost } from './cost.ts';
 import { flood } from './flood.ts';
@@ -12,6 +13,7 @@ import { full, limits, rival, same } from './throughput.ts';
 
 export const SUITES: readonly Suite[] = [
   quick,
+  builds,
   rival,
   limits,
   same,

@@ -78,7 +78,7 @@ describe('keys of an issuer', () => {
     clock.at += 10 * MINUTE_MS + 1;
     // Not waited for.
     expect(await check(await first.token())).toMatchObject({ ok: true });
-    await vi.waitFor(async () => expect(await check(await first.token())).toMatchObject({ ok: false }));
+    await vi.waitFor(async () => expect(await check(await first.token())).toMatchObject({ ok: false }), 20_000);
     expect(answering.requests).toBe(2);
   });
 
@@ -89,7 +89,7 @@ describe('keys of an issuer', () => {
 
     clock.at = 60 * MINUTE_MS;
     expect(await check(await first.token())).toMatchObject({ ok: true });
-    await vi.waitFor(() => expect(logger.lines).toMatchObject([{ level: 'warn', fields: { kept: true } }]));
+    await vi.waitFor(() => expect(logger.lines).toMatchObject([{ level: 'warn', fields: { kept: true } }]), 20_000);
 
     clock.at += MINUTE_MS;
     await expect(check(await first.token())).rejects.toThrow(IdentityUnavailableError);
