@@ -1,5 +1,6 @@
 /** An answer that is put together from several servers must not fail as a whole when one of them is down. */
 import type { Logger } from '../platform/logger.ts';
+import { within } from '../platform/within.ts';
 
 const TIMEOUT_MS = 3_000;
 
@@ -15,16 +16,14 @@ export function createParts(logger: Logger): Parts {
   return {
     notes,
     async get(what, server, ask) {
-      const timeout = Promise.withResolvers<never>();
-      const timer = setTimeout(() => timeout.reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
       try {
-        return await Promise.race([ask(), timeout.promise]);
+        return await within(TIMEOUT_MS, ask(), () => {
+          throw new Error(`no answer within ${TIMEOUT_MS} ms`);
+        });
       } catch (error) {
         notes.push(`${what} unknown: ${server} can't be asked just now, see /health`);
         logger.warn('part of an answer is missing', { what, server, error });
         return null;
-      } finally {
-        clearTimeout(timer);
       }
     },
   };

@@ -1,6 +1,7 @@
 /** Whether the servers we need can be reached, each within its own time limit and side by side. */
 import type { Logger } from './logger.ts';
 import { explainRefusal, suspectRefusal } from './tls-explain.ts';
+import { within } from './within.ts';
 
 export interface HealthCheck {
   /** Whether the service can't do its work without it; of the others, a failure only degrades. */
@@ -91,14 +92,11 @@ async function runOne(
   const started = performance.now();
   const latencyMs = () => Math.round(performance.now() - started);
   const abort = new AbortController();
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const error = new CheckTimeout(`no answer within ${timeoutMs} ms`);
-    abort.abort(error);
-    timeout.reject(error);
-  }, timeoutMs);
   try {
-    await Promise.race([check(abort.signal), timeout.promise]);
+    await within(timeoutMs, check(abort.signal), () => {
+      abort.abort(new CheckTimeout(`no answer within ${timeoutMs} ms`));
+      throw abort.signal.reason;
+    });
     noteOutcome(null);
     return { status: 'up', needed, latencyMs: latencyMs() };
   } catch (error) {
@@ -109,8 +107,6 @@ async function runOne(
       latencyMs: latencyMs(),
       error: adviceOn(server, error) ?? safeReason(error),
     };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -6,6 +6,7 @@ import { type CommonQueryMethods, sql } from 'slonik';
 import { z } from 'zod';
 import { WriteError } from '../../activities/ports.ts';
 import { methodsOf } from '../../platform/methods.ts';
+import { within } from '../../platform/within.ts';
 
 /** A statement that is silent for so long is asked after, again and again; milliseconds. */
 const SILENCE_MS = 3_000;
@@ -21,10 +22,7 @@ const SILENT = Symbol('silent');
 export async function answered<T>(work: Promise<T>, isAtWork: () => Promise<boolean>): Promise<T> {
   let idle = 0;
   for (;;) {
-    // A plain timer: one that an AbortSignal ends makes an error each time, which was 4 % of a worker with small batches.
-    const silence = Promise.withResolvers<typeof SILENT>();
-    const timer = setTimeout(silence.resolve, SILENCE_MS, SILENT).unref();
-    const outcome = await Promise.race([work, silence.promise]).finally(() => clearTimeout(timer));
+    const outcome = await within<T, typeof SILENT>(SILENCE_MS, work, () => SILENT);
     if (outcome !== SILENT) {
       return outcome;
     }
@@ -54,11 +52,9 @@ export function isBackendActive(connection: CommonQueryMethods, pid: number): Pr
  * @param milliseconds more than the statements may take
  */
 export function answeredWithin<T extends object>(milliseconds: number, room: T): T {
-  return methodsOf<T>((call) => {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new WriteError('no_answer')), milliseconds).unref();
-    const work = call(room);
-    work.catch(() => {}); // may fail after it was given up
-    return Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-  });
+  return methodsOf<T>((call) =>
+    within(milliseconds, call(room), () => {
+      throw new WriteError('no_answer');
+    }),
+  );
 }
