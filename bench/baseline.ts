@@ -1,8 +1,9 @@
 // The guard against getting slower: ratios of now beside those that were recorded. Never absolute times.
 import { z } from 'zod';
+import { type Figure, ownCpu, postgresCpu, ratioOf, wal } from './ratios.ts';
 import { ratiosOf, table } from './report.ts';
-import type { Measured, Round } from './rounds.ts';
-import { type Spread, spreadOfKnown } from './statistics.ts';
+import type { Round } from './rounds.ts';
+import type { Spread } from './statistics.ts';
 
 export interface GuardedRatio {
   name: string;
@@ -33,19 +34,13 @@ export interface Change {
   verdict: 'as before' | 'better' | 'worse' | 'new' | 'not measured';
 }
 
-type Cost = (measured: Measured) => number | null;
-
-const own: Cost = ({ cpuPerMillion }) => cpuPerMillion;
-const postgres: Cost = ({ serverCpuPerMillion }) => serverCpuPerMillion.postgres;
-const wal: Cost = ({ walPerEvent }) => walPerEvent;
-
 /** What else runs on the machine hardly touches these, so that they tell of less than rates can. */
-const COSTS: ReadonlyArray<readonly [what: string, cost: Cost, above: string, below: string]> = [
-  ['own CPU', own, 'path', 'writer'],
-  ['own CPU', own, 'path', 'same'],
-  ["PostgreSQL's CPU", postgres, 'writer', 'copy'],
-  ["PostgreSQL's CPU", postgres, 'path', 'copy'],
-  ["PostgreSQL's CPU", postgres, 'duplicates', 'path'],
+const COSTS: ReadonlyArray<readonly [what: string, cost: Figure, above: string, below: string]> = [
+  ['own CPU', ownCpu, 'path', 'writer'],
+  ['own CPU', ownCpu, 'path', 'same'],
+  ["PostgreSQL's CPU", postgresCpu, 'writer', 'copy'],
+  ["PostgreSQL's CPU", postgresCpu, 'path', 'copy'],
+  ["PostgreSQL's CPU", postgresCpu, 'duplicates', 'path'],
   ['WAL', wal, 'path', 'copy'],
 ];
 
@@ -53,14 +48,7 @@ const COSTS: ReadonlyArray<readonly [what: string, cost: Cost, above: string, be
 export function guardedRatios(rounds: readonly Round[]): GuardedRatio[] {
   const rates = ratiosOf(rounds).map(({ name, spread }) => ({ name, better: 'higher' as const, spread }));
   const costs = COSTS.flatMap(([what, cost, above, below]) => {
-    const values = rounds.map(({ measured }) => {
-      const [numerator, denominator] = [above, below].map((name) => {
-        const found = measured.get(name);
-        return found === undefined ? null : cost(found);
-      });
-      return numerator == null || denominator == null || denominator === 0 ? null : numerator / denominator;
-    });
-    const spread = spreadOfKnown(values);
+    const spread = ratioOf(cost, rounds, above, below);
     return spread === null ? [] : [{ name: `${what}, ${above} / ${below}`, better: 'lower' as const, spread }];
   });
   return [...rates, ...costs];

@@ -1,26 +1,21 @@
 // Two builds side by side, in Markdown.
+import { type Figure, ownCpu, peakRss, postgresCpu, rateOf, ratioCells, ratioOf, wal } from './ratios.ts';
 import { contestantTable, table } from './report.ts';
-import type { Measured, Round } from './rounds.ts';
-import { spreadOfKnown } from './statistics.ts';
+import type { Round } from './rounds.ts';
 
-const FIGURES: ReadonlyArray<readonly [name: string, pick: (run: Measured) => number | null]> = [
-  ['events/s', ({ events, seconds }) => events / seconds],
-  ['CPU of the worker', ({ cpuPerMillion }) => cpuPerMillion],
-  ['CPU of PostgreSQL', ({ serverCpuPerMillion }) => serverCpuPerMillion.postgres],
-  ['peak memory of the worker', ({ peakRssBytes }) => peakRssBytes],
-  ['WAL', ({ walPerEvent }) => walPerEvent],
+const FIGURES: ReadonlyArray<readonly [name: string, figure: Figure]> = [
+  ['events/s', rateOf],
+  ['CPU of the worker', ownCpu],
+  ['CPU of PostgreSQL', postgresCpu],
+  ['peak memory of the worker', peakRss],
+  ['WAL', wal],
 ];
 
 /** @param above the contestant whose figures are divided by those of `below`, round by round */
 export function renderBuilds(rounds: readonly Round[], above: string, below: string): string[] {
-  const rows = FIGURES.flatMap(([name, pick]) => {
-    const values = rounds.map(({ measured }) => {
-      const [one, other] = [measured.get(above), measured.get(below)].map((run) => run && pick(run));
-      return one === undefined || one === null || !other ? null : one / other;
-    });
-    const spread = spreadOfKnown(values);
-    if (spread === null) return [];
-    return [[name, ...[spread.min, spread.median, spread.max].map((ratio) => ratio.toFixed(2))]];
+  const rows = FIGURES.flatMap(([name, figure]) => {
+    const spread = ratioOf(figure, rounds, above, below);
+    return spread === null ? [] : [[name, ...ratioCells(spread)]];
   });
   return [
     table([`${above} / ${below}`, 'min', 'median', 'max'], rows),

@@ -36,8 +36,17 @@ export async function withEnvironment<T>(
   const now = Date.now();
   const { lanes, batchMaxRows } = loadConfig({}, EVENT_TYPES).ingestion;
   const from = now - DAYS * DAY_MS;
-  const span = { from, days: DAYS, now, inOrder };
-  const settings: BacklogSettings = { events, partitions, lanes, batchMaxRows, seed: 'bench', ...span };
+  const settings: BacklogSettings = {
+    events,
+    partitions,
+    lanes,
+    batchMaxRows,
+    seed: 'bench',
+    from,
+    days: DAYS,
+    now,
+    inOrder,
+  };
   await buildProduct();
   return withServers({ databaseUrl, keep, log }, (servers) =>
     closingAfterwards(log, async (closing) => {

@@ -8,6 +8,7 @@ import { withLock } from '../stack/cache.ts';
 import { positive, runCommand } from './command.ts';
 import { deleteLogs, type Environment, withEnvironment } from './environment.ts';
 import { watchOthers } from './machine.ts';
+import { ratioCells } from './ratios.ts';
 import { type Latency, LIVE_RATE, measureLatencies, REPLAY_RATE } from './replay-latency.ts';
 import { measureRates, type Rates } from './replay-rates.ts';
 import { table } from './report.ts';
@@ -59,11 +60,7 @@ interface Figures {
 }
 
 function renderBlock({ rates, latencies, others }: Figures, { settings }: Environment): string {
-  const ratio = (name: string, spread: Spread, limit: string) => [
-    name,
-    ...[spread.min, spread.median, spread.max].map((value) => value.toFixed(2)),
-    limit,
-  ];
+  const ratio = (name: string, spread: Spread, limit: string) => [name, ...ratioCells(spread), limit];
   const whole = (values: readonly number[]) => Math.round(spreadOf(values).median).toLocaleString('en-US');
   const medians = (['first', 'known', 'unknown'] as const).map((way) => whole(rates.map((round) => round[way])));
   const [alone, beside] = [latencies.map((at) => at.alone), latencies.map((at) => at.beside)];

@@ -1,5 +1,6 @@
 // From rounds to what people read.
-import type { Measured, Round } from './rounds.ts';
+import { type Figure, ownCpu, peakRss, postgresCpu, rateOf, ratioCells, ratioOf, wal } from './ratios.ts';
+import type { Round } from './rounds.ts';
 import { type Spread, spreadOf, spreadOfKnown } from './statistics.ts';
 
 /** What is compared with what, and what is wanted; a ratio is left out when one of the two did not take part. */
@@ -17,8 +18,6 @@ const RATIOS: ReadonlyArray<readonly [above: string, below: string, wanted?: num
 const QUIET = 0.05;
 const MEBIBYTE = 2 ** 20;
 
-const rateOf = ({ events, seconds }: Measured) => events / seconds;
-
 export interface Ratio {
   name: string;
   /** Of the ratios of each round, so that drift between rounds cancels out. */
@@ -30,11 +29,7 @@ export interface Ratio {
 /** The ratios of events per second, round by round. */
 export function ratiosOf(rounds: readonly Round[]): Ratio[] {
   return RATIOS.flatMap(([above, below, wanted = null]) => {
-    const values = rounds.map(({ measured }) => {
-      const [numerator, denominator] = [measured.get(above), measured.get(below)];
-      return numerator === undefined || denominator === undefined ? null : rateOf(numerator) / rateOf(denominator);
-    });
-    const spread = spreadOfKnown(values);
+    const spread = ratioOf(rateOf, rounds, above, below);
     return spread === null ? [] : [{ name: `${above} / ${below}`, spread, wanted }];
   });
 }
@@ -58,7 +53,7 @@ export function renderComparison(rounds: readonly Round[]): string[] {
 function ratioTable(rounds: readonly Round[]): string {
   const rows = ratiosOf(rounds).map(({ name, spread, wanted }) => [
     name,
-    ...[spread.min, spread.median, spread.max].map((ratio) => ratio.toFixed(2)),
+    ...ratioCells(spread),
     wanted === null ? '–' : `≥ ${wanted.toFixed(2)}`,
   ]);
   return table(['ratio of events/s', 'min', 'median', 'max', 'wanted'], rows);
@@ -70,15 +65,15 @@ export function contestantTable(rounds: readonly Round[]): string {
   const rows = names.map((name) => {
     const runs = rounds.flatMap(({ measured }) => measured.get(name) ?? []);
     const rate = spreadOf(runs.map(rateOf));
-    const median = (pick: (run: Measured) => number | null) => spreadOfKnown(runs.map(pick))?.median ?? null;
-    const peak = spreadOfKnown(runs.map(({ peakRssBytes }) => peakRssBytes))?.max ?? null;
+    const median = (figure: Figure) => spreadOfKnown(runs.map(figure))?.median ?? null;
+    const peak = spreadOfKnown(runs.map(peakRss))?.max ?? null;
     return [
       name,
       ...[rate.min, rate.median, rate.max].map(whole),
-      tenths(median(({ cpuPerMillion }) => cpuPerMillion)),
-      tenths(median(({ serverCpuPerMillion }) => serverCpuPerMillion.postgres)),
+      tenths(median(ownCpu)),
+      tenths(median(postgresCpu)),
       peak === null ? '–' : whole(peak / MEBIBYTE),
-      whole(median(({ walPerEvent }) => walPerEvent)),
+      whole(median(wal)),
       whole(median(({ historyEvents }) => historyEvents)),
     ];
   });

@@ -1,4 +1,5 @@
 // What the scale suite found, for people.
+import { ratioCells } from '../ratios.ts';
 import { table } from '../report.ts';
 import { spreadOf } from '../statistics.ts';
 import type { DimensionResult } from './dimension.ts';
@@ -31,11 +32,6 @@ function cellsOf(name: string, rates: readonly number[], baseRates: readonly num
     const base = baseRates[round];
     return base === undefined ? [] : [own / base];
   });
-  const { min, median, max } = spreadOf(ratios);
   const wanted = WANTED[name];
-  return [
-    ...[min, median, max].map((ratio) => ratio.toFixed(2)),
-    wanted === undefined ? '–' : `≥ ${wanted.toFixed(2)}`,
-    rate,
-  ];
+  return [...ratioCells(spreadOf(ratios)), wanted === undefined ? '–' : `≥ ${wanted.toFixed(2)}`, rate];
 }

@@ -36,18 +36,11 @@ export const builds: Suite<Options> = {
     const program = await workerOf(other);
     await withEnvironment({ events, partitions, databaseUrl, keep, log }, async (environment) => {
       const { databases, settings, pids, signal } = environment;
-      const units = [createPath(environment, THIS, WORKER), createPath(environment, OTHER, program)].map(
-        (contestant) => ({ template: OURS, contestants: [contestant] }),
-      );
-      const { rounds } = await runRounds({
-        rounds: count,
-        units,
-        databases,
-        events: settings.events,
-        pids,
-        log,
-        signal,
-      });
+      const units = [createPath(environment, THIS), createPath(environment, OTHER, program)].map((contestant) => ({
+        template: OURS,
+        contestants: [contestant],
+      }));
+      const { rounds } = await runRounds({ rounds: count, units, databases, events, pids, log, signal });
       await report({
         paragraphs: [
           ...renderBuilds(rounds, THIS, OTHER),

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { textArray } from '../../adapters/postgres/binary-array.ts';
 import { positive } from '../command.ts';
 import { cpuSecondsOf, watchOthers } from '../machine.ts';
+import { ratioCells } from '../ratios.ts';
 import { table } from '../report.ts';
 import { type Servers, withServers } from '../servers.ts';
 import { spreadOf } from '../statistics.ts';
@@ -64,10 +65,7 @@ async function measure({ databases, signal }: Servers, rounds: number): Promise<
       if (round === 0) continue; // the first is for the caches
       for (const [name, value] of seconds) found.get(name)?.push(value / base);
     }
-    return [...found].map(([name, ratios]) => {
-      const { min, median, max } = spreadOf(ratios);
-      return [name, ...[min, median, max].map((ratio) => ratio.toFixed(2))];
-    });
+    return [...found].map(([name, ratios]) => [name, ...ratioCells(spreadOf(ratios))]);
   } finally {
     await client.end();
   }

@@ -8,6 +8,7 @@ import { type Databases, openDatabases } from '../databases.ts';
 import { deleteLogs, type Environment, OURS, prepareOurs, withEnvironment } from '../environment.ts';
 import { requireHugePages } from '../huge-pages.ts';
 import { watchOthers } from '../machine.ts';
+import { ratioCells } from '../ratios.ts';
 import { table } from '../report.ts';
 import { measure, rotate } from '../rounds.ts';
 import { fillTables, warmIndexes } from '../scale/fill.ts';
@@ -171,10 +172,8 @@ function paragraphsOf(
   { events, partitions, lanes }: Environment['settings'],
   filled: number,
 ): string[] {
-  const ratios = (pick: (measured: Measured) => number) => {
-    const { min, median, max } = spreadOf(rounds.map(({ huge, small }) => pick(huge) / pick(small)));
-    return [min, median, max].map((ratio) => ratio.toFixed(2));
-  };
+  const ratios = (pick: (measured: Measured) => number) =>
+    ratioCells(spreadOf(rounds.map(({ huge, small }) => pick(huge) / pick(small))));
   const medianOf = (size: Size, pick: (measured: Measured) => number) =>
     spreadOf(rounds.map((round) => pick(round[size]))).median;
   return [
