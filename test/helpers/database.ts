@@ -7,8 +7,6 @@ import { onTestFinished } from 'vitest';
 import { migrate } from '../../adapters/postgres/migrate.ts';
 import { createDatabasePool } from '../../adapters/postgres/pool.ts';
 
-/** Named by what it holds, so that test runs side by side share it and none takes it from another. */
-const TEMPLATE = `crm_test_template_${migrationsHash()}`;
 let count = 0;
 
 function migrationsHash(): string {
@@ -53,20 +51,27 @@ function asAdmin(statements: string[]): Promise<void> {
   });
 }
 
-/** Migrated once; every test database is a copy of it, which takes some 50 ms. */
-export async function makeTemplateDatabase(): Promise<void> {
+/**
+ * Migrated once; every test database is a copy of it, which takes some 50 ms.
+ * @returns its name: by what it holds, which is also the months that the migrations begin with, so that test runs side by
+ *   side share it and none takes it from another
+ */
+export async function makeTemplateDatabase(): Promise<string> {
+  const month = new Date().toISOString().slice(0, 7).replace('-', '');
+  const template = `crm_test_template_${migrationsHash()}_${month}`;
   await connected(async (client) => {
     await client.query("SELECT pg_advisory_lock(hashtext('crm_test_template'))");
-    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [TEMPLATE]);
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [template]);
     if (rowCount !== 0) {
       return;
     }
     // Under another name until it is complete: a run that dies half-way must not leave a half template behind.
-    await client.query(`DROP DATABASE IF EXISTS ${TEMPLATE}_making WITH (FORCE)`);
-    await client.query(`CREATE DATABASE ${TEMPLATE}_making`);
-    await migrate({ url: serverUrl(`${TEMPLATE}_making`), ca: null });
-    await client.query(`ALTER DATABASE ${TEMPLATE}_making RENAME TO ${TEMPLATE}`);
+    await client.query(`DROP DATABASE IF EXISTS ${template}_making WITH (FORCE)`);
+    await client.query(`CREATE DATABASE ${template}_making`);
+    await migrate({ url: serverUrl(`${template}_making`), ca: null });
+    await client.query(`ALTER DATABASE ${template}_making RENAME TO ${template}`);
   });
+  return template;
 }
 
 /** Gives clients that are just closing a moment: one whose connection is taken away would fail the run. */
@@ -93,7 +98,10 @@ export async function createEmptyDatabase(name: string): Promise<string> {
 export async function createTestDatabase(): Promise<{ url: string; pool: DatabasePool }> {
   count += 1;
   const name = `crm_test_${process.pid}_${count}`;
-  await asAdmin([`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`]);
+  await asAdmin([
+    `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`,
+    `CREATE DATABASE ${name} TEMPLATE ${required('CRM_TEST_TEMPLATE')}`,
+  ]);
   const url = serverUrl(name);
   const pool = await createDatabasePool({ url, ca: null, poolSize: 10, applicationName: 'crm-test' });
   onTestFinished(async () => {

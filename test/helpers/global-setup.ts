@@ -13,7 +13,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   const build = buildForTests();
   const env = await up({ name: 'test', portOffset: 20_000, log: (line) => process.stdout.write(`${line}\n`) });
   Object.assign(process.env, env);
-  await makeTemplateDatabase();
+  process.env.CRM_TEST_TEMPLATE = await makeTemplateDatabase();
   await makeLogins();
   const folder = await build;
   return () => rm(folder, { recursive: true, force: true });

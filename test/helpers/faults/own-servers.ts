@@ -39,7 +39,7 @@ export function useOwnServers(names: readonly ServerName[]): void {
       process.env[CONNECTION_VARIABLES[name]] = env[CONNECTION_VARIABLES[name]];
     }
     if (names.includes('postgres')) {
-      await makeTemplateDatabase();
+      process.env.CRM_TEST_TEMPLATE = await makeTemplateDatabase();
       await makeLogins();
     }
   }, HOOK_TIMEOUT_MS);
